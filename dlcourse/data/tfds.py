@@ -1,0 +1,198 @@
+"""Sets prepared by TFDS, read without TensorFlow, decoded once and cached as arrays."""
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from dlcourse.data.dataset import Example, Source, split_off
+from dlcourse.errors import UserError
+
+MEMORY_LIMIT = 4 * 2**30  # bytes of decoded examples; a larger set is streamed
+META = "meta.json"  # written last, so a decoded set that has it is whole
+
+
+def folder() -> pathlib.Path:
+    """Where prepared sets lie: `TFDS_DATA_DIR`, or TFDS's own default."""
+    return pathlib.Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
+
+
+def find(name: str) -> pathlib.Path:
+    """The folder of the newest prepared version of a set; `name` may be `set/config`.
+
+    Raises:
+        UserError: no prepared version is there; the message says how to prepare one.
+    """
+    place = folder() / name
+    infos = [*place.glob("*/dataset_info.json"), *place.glob("*/*/dataset_info.json")]
+    versions = [info.parent for info in infos if _version(info.parent)]
+    if not versions:
+        raise UserError(
+            f"The data set '{name}' is not prepared in {folder()} (TFDS_DATA_DIR). Prepare it:\n"
+            f"  pip install 'dlcourse[prepare]' && "
+            f"tfds build {name} --file_format=array_record --data_dir={folder()}"
+        )
+    return max(versions, key=_version)
+
+
+def _version(place: pathlib.Path) -> tuple[int, ...]:
+    parts = place.name.split(".")
+    return tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else ()
+
+
+def load(
+    name: str, features: Sequence[str], *, stream: bool = False
+) -> tuple[Mapping[str, np.ndarray] | Source, dict[str, int], tuple[str, ...]]:
+    """The examples of all splits one after another, the size of each split, the label names.
+
+    Args:
+        name: the set's TFDS name.
+        features: which features of an example to read.
+        stream: leave the examples on disk; so they stay in any case if decoded they would take
+            more than `MEMORY_LIMIT`.
+
+    Raises:
+        UserError: the set is not prepared, or lacks a feature.
+    """
+    place = find(name)
+    cached = cache_folder() / _fingerprint(place, features)
+    if not stream and (cached / META).exists():
+        return _from_cache(cached, features)
+
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder_from_directory(place)
+    missing = [feature for feature in features if feature not in builder.info.features]
+    if missing:
+        raise UserError(
+            f"The data set '{name}' has no feature '{missing[0]}'; it has "
+            f"{', '.join(builder.info.features)}."
+        )
+    order = ("train", "validation", "test")
+    sizes = {
+        split: builder.info.splits[split].num_examples
+        for split in order
+        if split in builder.info.splits
+    }
+    absent = {"train", "test"} - set(sizes)
+    if absent:
+        raise UserError(f"The data set '{name}' has no {absent.pop()} split.")
+    names = builder.info.features["label"].names if "label" in features else []
+    records = Records([builder.as_data_source(split=split) for split in sizes], features)
+    if stream or _decoded_bytes(builder.info.features, features, len(records)) > MEMORY_LIMIT:
+        return records, sizes, tuple(names)
+    _decode(records, sizes, names, cached)
+    return _from_cache(cached, features)
+
+
+def splits(sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """The numbers of each split's examples, which stand one split after another.
+
+    A set without a validation split lends a twelfth of its train split.
+    """
+    train = np.arange(sizes["train"])
+    if "validation" in sizes:
+        validation = np.arange(sizes["validation"]) + len(train)
+    else:
+        train, validation = split_off(len(train) // 12, len(train))
+    start = sum(size for split, size in sizes.items() if split != "test")
+    return {
+        "train": train,
+        "validation": validation,
+        "test": np.arange(sizes["test"]) + start,
+    }
+
+
+class Records:
+    """The records of several splits as one random-access source of decoded examples."""
+
+    def __init__(self, parts: Sequence[Any], features: Sequence[str]) -> None:
+        self.parts, self.features = parts, features
+        self.ends = np.cumsum([len(part) for part in parts])
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def __getitem__(self, index: int) -> Example:
+        part = int(np.searchsorted(self.ends, index, side="right"))
+        start = self.ends[part] - len(self.parts[part])
+        record = self.parts[part][int(index - start)]
+        # TFDS counts labels in 64 bits, JAX in 32.
+        return {
+            name: np.asarray(record[name], np.int32)
+            if np.issubdtype(np.asarray(record[name]).dtype, np.signedinteger)
+            else np.asarray(record[name])
+            for name in self.features
+        }
+
+
+def cache_folder() -> pathlib.Path:
+    """The per-user folder of decoded sets."""
+    import platformdirs
+
+    return pathlib.Path(platformdirs.user_cache_dir("dlcourse")) / "sets"
+
+
+def _fingerprint(place: pathlib.Path, features: Sequence[str]) -> str:
+    stamp = (place / "dataset_info.json").read_bytes() + "\0".join(features).encode()
+    stamp += str(place.resolve()).encode()
+    return f"{place.parent.name}-{place.name}-{hashlib.sha256(stamp).hexdigest()[:12]}"
+
+
+def _decoded_bytes(spec: Any, features: Sequence[str], count: int) -> float:
+    """How much memory the decoded examples take; infinite where their shape varies."""
+    shapes = [spec[name].shape for name in features]
+    if any(axis is None for shape in shapes for axis in shape):
+        return float("inf")
+    sizes = [int(np.prod(spec[n].shape)) * np.dtype(spec[n].np_dtype).itemsize for n in features]
+    return float(sum(sizes) * count)
+
+
+def _decode(
+    records: Records, sizes: Mapping[str, int], names: Sequence[str], cached: pathlib.Path
+) -> None:
+    """Decodes every record into one array a feature, and moves the finished folder into place."""
+    from rich.progress import track
+
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = pathlib.Path(tempfile.mkdtemp(dir=cached.parent))
+    first = records[0]
+    arrays = {
+        name: np.lib.format.open_memmap(
+            unfinished / f"{name}.npy", "w+", value.dtype, (len(records), *value.shape)
+        )
+        for name, value in first.items()
+    }
+
+    def decode(start: int) -> None:
+        for index in range(start, min(start + 512, len(records))):
+            for name, value in records[index].items():
+                arrays[name][index] = value
+
+    # Decoding PNG and JPEG leaves Python's lock, so threads help.
+    starts = range(0, len(records), 512)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in track(pool.map(decode, starts), "decoding once", total=len(starts)):
+            pass
+    for array in arrays.values():
+        array.flush()
+    (unfinished / META).write_text(json.dumps({"sizes": sizes, "names": names}))
+    try:
+        unfinished.rename(cached)
+    except OSError:  # another process decoded the same set meanwhile, and its copy is as good
+        shutil.rmtree(unfinished)
+
+
+def _from_cache(
+    cached: pathlib.Path, features: Sequence[str]
+) -> tuple[dict[str, np.ndarray], dict[str, int], tuple[str, ...]]:
+    arrays = {name: np.load(cached / f"{name}.npy", mmap_mode="r") for name in features}
+    meta = json.loads((cached / META).read_text())
+    return arrays, meta["sizes"], tuple(meta["names"])

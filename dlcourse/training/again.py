@@ -1,0 +1,146 @@
+"""Looking at a run again, from its folder alone: evaluate a checkpoint, replay a step.
+
+The folder is data: nothing in it is executed. It names the experiment file, which is.
+"""
+
+import dataclasses
+import json
+import pathlib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from dlcourse.errors import UsageError, UserError
+from dlcourse.training import command_line
+from dlcourse.training.checkpoints import Checkpoints
+from dlcourse.training.config import PLACE, Config
+from dlcourse.training.curves import save_figure
+from dlcourse.training.interruption import Interruption
+from dlcourse.training.loop import Loop
+from dlcourse.training.programs import without_optimizer
+from dlcourse.training.run_folder import RunFolder, read_config, summarize
+from dlcourse.training.screen import Screen
+from dlcourse.training.sharding import make_mesh, path_name
+
+
+def reopen(folder: pathlib.Path, experiment: pathlib.Path | None, mesh: str) -> Loop:
+    """The compiled run of a folder, on the devices that are here; it writes nothing.
+
+    Args:
+        folder: the run folder.
+        experiment: the experiment file, if it is no longer where the run found it.
+        mesh: over which devices; see `--mesh`.
+
+    Raises:
+        UserError: the folder holds no run, or its experiment file is gone or lies inside it.
+    """
+    written = read_config(folder)
+    file = experiment or pathlib.Path(written.get("file", ""))
+    if experiment is None and file.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(
+            f"{folder} names an experiment file inside itself, and nothing in a run folder is "
+            "executed. Name the file with --experiment."
+        )
+    module = command_line.load_experiment(file)
+    config = dataclasses.replace(
+        from_json(module.Config, written["config"]), workdir=folder, mesh=mesh, progress=False
+    )
+    total = config.total_steps(module.experiment(config).data)
+    return Loop(
+        module.experiment(config),
+        config,
+        written["experiment"],
+        RunFolder(folder),
+        make_mesh(mesh),
+        Screen(total, live=False),
+        Interruption(),
+    )
+
+
+def from_json(kind: type[Config], written: Mapping[str, Any]) -> Config:
+    """The config that `config.json` holds; where a run was computed stays as it is here.
+
+    Raises:
+        UserError: the experiment's config has other fields now.
+    """
+    fields = typing.get_type_hints(kind)
+    unknown = [name for name in written if name not in fields and name not in PLACE]
+    if unknown:
+        raise UserError(f"The experiment's config no longer has {', '.join(unknown)}.")
+    known = {name: value for name, value in written.items() if name in fields}
+    place = PLACE - {"stream", "checkpoint_every"}
+    return kind(**{n: _typed(v, fields[n]) for n, v in known.items() if n not in place})
+
+
+def _typed(value: Any, hint: Any) -> Any:
+    """JSON has lists and texts where a config has tuples and paths."""
+    if isinstance(value, list):
+        return tuple(_typed(part, typing.get_args(hint)[:1]) for part in value)
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    return pathlib.Path(value) if value is not None and pathlib.Path in options else value
+
+
+def evaluate(loop: Loop, step: int | None, figures: pathlib.Path | None) -> dict[str, Any]:
+    """The metrics of a checkpoint on every split, and its figures if a folder is given.
+
+    Args:
+        loop: from `reopen`.
+        step: of the checkpoint; the newest by default.
+        figures: where to draw the experiment's figures.
+    """
+    with Checkpoints(loop.folder.checkpoints, read_only=True) as checkpoints:
+        step = checkpoints.newest if step is None else step
+        if step is None:
+            raise UserError(f"{loop.folder.path} has no checkpoint yet.")
+        saved, _ = checkpoints.read(step, loop.like())
+    state = saved.get("best", saved["learner"])
+    judged = without_optimizer(state)
+    splits = [split for split in loop.experiment.data.splits if split != "train"]
+    metrics = {split: loop.measure(split, judged) for split in splits}
+    if figures is not None:
+        figures.mkdir(parents=True, exist_ok=True)
+        first = jax.tree.map(lambda leaf: leaf[(0,) * len(loop.programs.members)], state)
+        for name, draw in loop.experiment.figures.items():
+            save_figure(draw(first), figures / name)
+    values = {s: {n: summarize(v) for n, v in row.items()} for s, row in metrics.items()}
+    return {"step": step, "metrics": values}
+
+
+def replay(loop: Loop, step: int) -> Iterator[str]:
+    """Does one step again as the run did it: the state before, the batch, the state after.
+
+    Batches and keys are functions of the step, so the step is the same bit for bit if the devices
+    are like those of the run.
+    """
+    if not 1 <= step <= loop.total:
+        raise UsageError(f"The run has the steps 1 to {loop.total}, and no step {step}.")
+    state, at = loop.programs.init(loop.seeds), 0
+    with Checkpoints(loop.folder.checkpoints, read_only=True) as checkpoints:
+        before = [saved for saved in checkpoints.steps() if saved < step]
+        if before:
+            at = before[-1]
+            state = checkpoints.read(at, loop.like())[0]["learner"]
+    yield f"From step {at} to step {step - 1}"
+    while at < step - 1:
+        length = min(step - 1 - at, loop.feed.capacity)
+        state, _ = loop.chunk(state, at, length)
+        at += length
+    yield f"Not finite before step {step}: {_not_finite(state)}"
+    yield f"Examples of step {step}: {json.dumps(loop.examples(step))}"
+    state, metrics = loop.chunk(state, step - 1, 1)
+    for name, metric in metrics.items():
+        yield f"{name} of step {step}: {np.asarray(metric.value)[0]}"
+    yield f"Not finite after step {step}: {_not_finite(state)}"
+
+
+def _not_finite(state: Any) -> str:
+    names = [
+        path_name(path)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(state)
+        if jax.numpy.issubdtype(leaf.dtype, np.inexact) and not bool(jax.numpy.isfinite(leaf).all())
+    ]
+    return ", ".join(names) or "nothing"

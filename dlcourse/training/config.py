@@ -1,0 +1,145 @@
+"""What every experiment can be told on the command line."""
+
+import dataclasses
+import math
+import pathlib
+import re
+from typing import Literal
+
+from dlcourse.data import Dataset
+from dlcourse.learner import Policy
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(steps?|epochs?|%)")
+
+# Fields that say where and how fast a run is computed, but not what it computes: a run may go on
+# with other values of these.
+PLACE = frozenset(
+    {
+        "workdir", "mesh", "stream", "checkpoint_every", "keep", "compilation_cache", "progress",
+        "coordinator", "num_processes", "process_id", "dry_run",
+    }
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """The fields that all experiments share; an experiment's own config inherits them.
+
+    A duration is a text with its unit: `100 steps`, `2 epochs`, or `5%` of the run.
+    """
+
+    seed: int = 0
+    """Everything random in a run is derived from it."""
+    seeds: int = 1
+    """How many seeds, from `seed` on, train side by side in one compiled program."""
+    batch_size: int = 64
+    """Examples in a step, over all devices together."""
+    epochs: float = 10.0
+    """How often training walks through the train split."""
+    steps: int | None = None
+    """How many steps to train; takes the place of `epochs`."""
+    evaluate_every: str = "1 epoch"
+    """When to measure on the validation split."""
+    checkpoint_every: str = "10%"
+    """When to save; a run stopped by a signal saves in any case."""
+    keep: int = 2
+    """How many checkpoints to keep, the newest."""
+    log_every: str = "1%"
+    """How many steps one row of training metrics is the mean of."""
+    patience: int | None = None
+    """Stop after so many evaluations without a better validation metric, and keep the best weights;
+    without it, train to the end and keep the last."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """The type of activations; weights and optimizer stay float32."""
+    accumulate: int = 1
+    """Into how many micro-batches a batch is cut, to fit a smaller memory."""
+    ema: float | None = None
+    """Evaluate an exponential moving average of the weights with this decay."""
+    mesh: str = "data=-1"
+    """Devices along the axes `data`, `fsdp`, `tensor`; -1 stands for all that remain."""
+    stream: bool = False
+    """Read examples as they are needed, even if the set fits in memory."""
+    skip_damaged: bool = False
+    """Leave out streamed examples that cannot be decoded and count them; else the first ends the
+    run."""
+    workdir: pathlib.Path | None = None
+    """The run folder; by default a new one under `runs/<experiment>/`. An unfinished run in it
+    goes on."""
+    compilation_cache: bool = True
+    """Keep compiled programs in the user's cache folder, so that the next start is quick."""
+    progress: bool = True
+    """Show a live line of progress where the screen allows."""
+    coordinator: str | None = None
+    """Of several processes: HOST:PORT of process 0, or `auto`; see `launch/`."""
+    num_processes: int | None = None
+    """How many processes train together."""
+    process_id: int | None = None
+    """Which of them this is, from 0."""
+    dry_run: bool = False
+    """Print where each parameter would live, what a step costs and what the devices say to each
+    other, and train nothing."""
+
+    def __post_init__(self) -> None:
+        """Refuses values that no experiment can mean; the message is for the command line."""
+        for name, value in vars(self).items():
+            finite = not isinstance(value, float) or math.isfinite(value)
+            _require(finite, f"{name} is {value}; it must be a finite number")
+        for name in ("seeds", "batch_size", "accumulate", "keep"):
+            _require(getattr(self, name) >= 1, f"{name} must be at least 1")
+        _require(self.seed >= 0, "seed must not be negative")
+        _require(self.epochs > 0, "epochs must be positive")
+        _require(self.steps is None or self.steps >= 1, "steps must be at least 1")
+        _require(self.patience is None or self.patience >= 1, "patience must be at least 1")
+        _require(self.ema is None or 0 <= self.ema < 1, "ema must lie in [0, 1)")
+        _require(
+            self.batch_size % self.accumulate == 0,
+            f"batch_size {self.batch_size} is no multiple of accumulate {self.accumulate}",
+        )
+        for name in ("evaluate_every", "checkpoint_every", "log_every"):
+            _require(
+                _DURATION.fullmatch(getattr(self, name)) is not None,
+                f"{name} is '{getattr(self, name)}'; write it as '100 steps', '2 epochs' or '5%'",
+            )
+
+    @property
+    def policy(self) -> Policy:
+        """How learners compute: what `--precision`, `--accumulate` and `--ema` say."""
+        return Policy(self.precision, self.accumulate, self.ema)
+
+    def steps_of(self, epochs: float, data: Dataset) -> int:
+        """`epochs` in steps, rounded, at least 1."""
+        return max(1, round(epochs * len(data.splits["train"]) / self.batch_size))
+
+    def total_steps(self, data: Dataset) -> int:
+        """The length of the run in steps, as schedules need it."""
+        return self.steps or self.steps_of(self.epochs, data)
+
+    def boundaries(self, duration: str, data: Dataset) -> list[int]:
+        """The steps at which something due every `duration` is done; the last step is one.
+
+        Epochs that are no whole number of steps round one by one, so they do not drift.
+        """
+        amount, unit = _DURATION.fullmatch(duration).groups()  # type: ignore[union-attr]
+        total = self.total_steps(data)
+        per_unit = {
+            "s": 1.0,
+            "e": len(data.splits["train"]) / self.batch_size,
+            "%": total / 100,
+        }[unit[0]]
+        every = max(1.0, float(amount) * per_unit)
+        due = {round(count * every) for count in range(1, int(total / every) + 1)}
+        return sorted({step for step in due if step <= total} | {total})
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(otherwise)
+
+
+def as_json(config: Config) -> dict:
+    """A config as JSON writes it: paths as text, tuples as lists."""
+    plain = {
+        name: str(value) if isinstance(value, pathlib.Path) else value
+        for name, value in dataclasses.asdict(config).items()
+    }
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in plain.items()}

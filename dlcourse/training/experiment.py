@@ -1,0 +1,28 @@
+"""What an experiment is: a learner, its data, and what to look at."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dlcourse.data import Dataset
+from dlcourse.learner import Learner, State
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """Everything a run needs beside its config.
+
+    Attributes:
+        learner: how it learns.
+        data: what it learns from.
+        monitor: which validation metric tells the best weights, `min loss` or `max accuracy`.
+        figures: drawn from the final state, by file name: a function from the learner's state to
+            a matplotlib figure or animation.
+        snapshots: likewise, drawn at every evaluation; the step joins the file name.
+    """
+
+    learner: Learner
+    data: Dataset
+    monitor: str = "min loss"
+    figures: Mapping[str, Callable[[State], Any]] = dataclasses.field(default_factory=dict)
+    snapshots: Mapping[str, Callable[[State], Any]] = dataclasses.field(default_factory=dict)

@@ -1,0 +1,246 @@
+"""What a run leaves behind: config, metrics, summary, checkpoints and figures in one folder."""
+
+import datetime
+import fcntl
+import importlib.metadata
+import json
+import math
+import os
+import pathlib
+import platform
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from dlcourse.errors import UsageError, UserError
+from dlcourse.training.config import PLACE, Config, as_json
+
+LIBRARIES = ("dlcourse", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
+
+Row = dict[str, Any]
+
+
+class RunFolder:
+    """The files of one run, written as it goes on.
+
+    Of several processes only the first opens it and writes; the others keep the rows too, which
+    are the same, and read what was written before, so the folder must be one that all can see.
+
+    Attributes:
+        path: the folder.
+        rows: the rows of `metrics.jsonl`.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+        self.rows: list[Row] = []
+        self._metrics: Any = None
+        self._locked: Any = None
+        self._events: Any = None  # TensorBoard's writer, and how many rows it has
+        self._in_events = 0
+
+    @property
+    def checkpoints(self) -> pathlib.Path:
+        return self.path / "checkpoints"
+
+    @property
+    def figures(self) -> pathlib.Path:
+        return self.path / "figures"
+
+    def open(self, config: Config, experiment: str) -> None:
+        """Makes the folder and writes `config.json`, or finds the same run in it.
+
+        Raises:
+            UsageError: the folder cannot be written, or holds a run of another config.
+        """
+        place = self.path / "config.json"
+        try:
+            self.figures.mkdir(parents=True, exist_ok=True)
+            self._lock()
+            if place.exists():
+                _require_same(json.loads(place.read_text()), config, experiment, self.path)
+            else:
+                _write(place, _description(config, experiment))
+            self._metrics = (self.path / "metrics.jsonl").open("a")
+        except OSError as error:
+            raise UsageError(
+                f"The run folder {self.path} cannot be written ({error.strerror}). "
+                "Choose another with --workdir."
+            ) from error
+
+    def _lock(self) -> None:
+        """Keeps other runs out for as long as this process lives and the folder is open."""
+        self._locked = (self.path / "lock").open("a+")
+        try:
+            # The kernel lets go of it when the process ends, however it ends.
+            fcntl.flock(self._locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._locked.seek(0)
+            holder = self._locked.read().strip()
+            raise UsageError(
+                f"The run folder {self.path} is in use by {holder or 'another process'}. "
+                "Wait for it to end, or choose another --workdir."
+            ) from None
+        self._locked.truncate(0)
+        self._locked.write(f"process {os.getpid()} on {platform.node()}\n")
+        self._locked.flush()
+
+    def rewind(self, step: int) -> None:
+        """Forgets what was logged after `step`, where a resumed run goes on.
+
+        The test rows go too: they belong to the end, which comes again.
+        """
+        place = self.path / "metrics.jsonl"
+        lines = place.read_text().splitlines()
+        # A killed process may leave half a line; it is always after the last checkpoint.
+        rows = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+        self.rows = [row for row in rows if row["step"] <= step and row["split"] != "test"]
+        if self._metrics is None:
+            return
+        self._metrics.close()
+        _replace(place, "".join(_line(row) for row in self.rows))
+        self._metrics = place.open("a")
+        for events in self.path.glob("events.out.tfevents.*"):
+            events.unlink()
+
+    def log(self, step: int, split: str, metrics: Mapping[str, Any]) -> Row:
+        """Appends a row to `metrics.jsonl`; arrays of members become mean, std and values."""
+        row = {"step": step, "split": split} | {n: summarize(v) for n, v in metrics.items()}
+        self.rows.append(row)
+        if self._metrics is not None:
+            self._metrics.write(_line(row))
+        return row
+
+    def flush(self) -> None:
+        """Brings what was logged to the disk, before a checkpoint that counts on it."""
+        if self._metrics is not None:
+            self._metrics.flush()
+            os.fsync(self._metrics.fileno())
+
+    def write_events(self) -> None:
+        """Brings the rows logged since the last call to TensorBoard."""
+        if self._metrics is None:
+            return
+        from tensorboardX import SummaryWriter
+
+        if self._events is None:
+            self._events = SummaryWriter(str(self.path))
+        for row in self.rows[self._in_events :]:
+            for name, value in row.items():
+                scalar = value["mean"] if isinstance(value, dict) else value
+                if name not in ("step", "split") and scalar is not None:
+                    self._events.add_scalar(f"{row['split']}/{name}", scalar, row["step"])
+        self._in_events = len(self.rows)
+        self._events.flush()
+
+    def write_summary(self, summary: dict) -> None:
+        if self._metrics is not None:
+            _write(self.path / "summary.json", summary)
+
+    def write_divergence(self, step: int, examples: list, checkpoint: int | None) -> None:
+        """Which step failed and on which examples, for a replay."""
+        if self._metrics is not None:
+            content = {"step": step, "checkpoint": checkpoint, "examples": examples}
+            _write(self.path / "diverged.json", content)
+
+    def close(self) -> None:
+        for file in (self._metrics, self._events, self._locked):
+            if file is not None:
+                file.close()
+
+
+def new_folder(experiment: str) -> pathlib.Path:
+    """`runs/<experiment>/<date>-<time>`, with a number if that one is taken."""
+    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    base = pathlib.Path("runs") / experiment
+    candidates = [base / stamp, *(base / f"{stamp}-{number}" for number in range(2, 100))]
+    return next(path for path in candidates if not path.exists())
+
+
+def summarize(value: Any) -> Any:
+    """A number as JSON can hold it; an array of members as mean, std and values."""
+    value = np.asarray(value, np.float64)
+    if value.ndim == 0:
+        return _finite_or_none(float(value))
+    finite = value[np.isfinite(value)]
+    spread = finite.std(ddof=1) if finite.size > 1 and np.ptp(finite) > 0 else 0.0
+    return {
+        "mean": float(finite.mean()) if finite.size else None,
+        "std": float(spread) if finite.size > 1 else None,
+        "values": _finite_or_none(value.tolist()),
+    }
+
+
+def _finite_or_none(value: Any) -> Any:
+    """JSON has no nan and no infinity."""
+    if isinstance(value, list):
+        return [_finite_or_none(part) for part in value]
+    return value if math.isfinite(value) else None
+
+
+def _line(row: Row) -> str:
+    return json.dumps(row, allow_nan=False) + "\n"
+
+
+def _write(place: pathlib.Path, content: dict) -> None:
+    _replace(place, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def _replace(place: pathlib.Path, text: str) -> None:
+    """Writes a file as a whole or not at all."""
+    unfinished = place.with_name(place.name + ".part")
+    unfinished.write_text(text)
+    unfinished.replace(place)
+
+
+def _description(config: Config, experiment: str) -> dict:
+    devices = jax.devices()
+    return {
+        "experiment": experiment,
+        "config": as_json(config),
+        "command": sys.argv,
+        "file": str(pathlib.Path(sys.argv[0]).resolve()),
+        "python": sys.version.split()[0],
+        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "devices": {
+            "kind": devices[0].device_kind,
+            "count": len(devices),
+            "processes": jax.process_count(),
+            "cpus": os.cpu_count(),
+        },
+    }
+
+
+def _require_same(found: dict, config: Config, experiment: str, path: pathlib.Path) -> None:
+    """Refuses a folder that another config has begun, naming the fields that differ."""
+    if found["experiment"] != experiment:
+        raise UsageError(
+            f"{path} holds a run of '{found['experiment']}', not of '{experiment}'. "
+            "Choose another --workdir."
+        )
+    before, now = found["config"], json.loads(json.dumps(as_json(config)))
+    differing = [
+        f"{name} was {before.get(name)} and is {now.get(name)}"
+        for name in sorted(before.keys() | now.keys())
+        if name not in PLACE and before.get(name) != now.get(name)
+    ]
+    if differing:
+        raise UsageError(
+            f"{path} holds a run of another config: {'; '.join(differing)}.\n"
+            "Give the values it began with, or choose another --workdir."
+        )
+
+
+def read_config(path: pathlib.Path) -> dict:
+    """`config.json` of a run folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    place = path / "config.json"
+    if not place.exists():
+        raise UserError(f"{path} is no run folder: it has no config.json.")
+    return json.loads(place.read_text())

@@ -1,0 +1,68 @@
+"""Locks between processes that end with their holder: no stale lock is ever left behind."""
+
+import fcntl
+import os
+import pathlib
+from types import TracebackType
+
+
+class FileLock:
+    """An exclusive lock on a file, which the kernel drops when its holder dies."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+        self._file: int | None = None
+
+    def acquire(self, *, wait: bool = True) -> bool:
+        """Takes the lock; without `wait`, tells whether it was free."""
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(file)
+            return False
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def __enter__(self) -> "FileLock":
+        self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+class JournalLock(FileLock):
+    """The lock under which a journal is appended to.
+
+    A process that was killed, or a full disk, may have left half a line at its end. That line
+    was never read, and goes before another is written after it.
+    """
+
+    def __init__(self, journal: pathlib.Path) -> None:
+        super().__init__(journal.with_suffix(".lock"))
+        self.journal = journal
+
+    def acquire(self, *, wait: bool = True) -> bool:
+        taken = super().acquire(wait=wait)
+        if taken and self.journal.exists():
+            content = self.journal.read_bytes() if self._torn() else b""
+            if content:
+                os.truncate(self.journal, content.rfind(b"\n") + 1)
+        return taken
+
+    def _torn(self) -> bool:
+        with self.journal.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 1))
+            return size > 0 and file.read() != b"\n"

@@ -1,0 +1,196 @@
+"""Where to look next: grid, random, coarse to fine, and Bayesian.
+
+What a method proposes is a function of its seed and of the trials so far. So a study that was
+stopped goes on as if it had not been.
+"""
+
+import dataclasses
+import importlib.util
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from dlcourse.errors import UsageError
+from dlcourse.tuning.space import Choice, Integer, Space, Values, levels, point
+from dlcourse.tuning.trial import Trial, ranked, values_of
+
+Name = Literal["random", "grid", "coarse-to-fine", "tpe", "gp"]
+
+ROUNDS = 3  # of coarse-to-fine
+SHRINK = 1 / 3  # of every side of its box from round to round: a decade of three, a third of one
+
+
+@runtime_checkable
+class Method(Protocol):
+    """A way to search.
+
+    Attributes:
+        trials: how many trials it makes.
+        extends: whether more trials only go on; if not, their number shapes all of them.
+        at_once: how many trials it draws together, unless told otherwise.
+    """
+
+    @property
+    def trials(self) -> int: ...
+
+    @property
+    def extends(self) -> bool: ...
+
+    @property
+    def at_once(self) -> int: ...
+
+    def propose(self, known: Sequence[Trial], count: int) -> list[Values]:
+        """The next points, at most `count`; `known` are all trials so far, running ones too."""
+
+
+def make_method(name: Name, space: Space, trials: int, maximize: bool, seed: int) -> Method:
+    """The method of this name.
+
+    Raises:
+        UsageError: the trials are too few for a grid, or a library is missing.
+    """
+    if trials < 1:
+        raise UsageError("A search needs at least 1 trial.")
+    if name == "random":
+        return Random(space, trials, seed)
+    if name == "grid":
+        return Grid(space, trials)
+    if name == "coarse-to-fine":
+        return CoarseToFine(space, trials, maximize, seed)
+    return Bayesian(space, trials, maximize, seed, name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Random:
+    """Points drawn uniformly from the unit cube; the n-th is a function of the seed and n."""
+
+    space: Space
+    trials: int
+    seed: int
+    extends = True
+    at_once = 16
+
+    def propose(self, known: Sequence[Trial], count: int) -> list[Values]:
+        numbers = range(len(known), min(len(known) + count, self.trials))
+        return [point(self.space, _uniform(self.seed, n, len(self.space))) for n in numbers]
+
+
+class Grid:
+    """Every combination of evenly spaced levels: as many levels as the trials allow.
+
+    All ranges get the same number of levels, and choices their values. The last names vary
+    fastest, and before them those that are no ranges of real numbers, so that trials that can
+    train side by side follow each other.
+    """
+
+    extends = False
+    at_once = 16
+
+    def __init__(self, space: Space, trials: int) -> None:
+        def size(count: int) -> int:
+            return math.prod(len(levels(dimension, count)) for dimension in space.values())
+
+        if size(2) > trials:
+            raise UsageError(
+                f"A grid over {', '.join(space)} takes at least {size(2)} trials, not {trials}. "
+                "Raise --trials, search fewer options, or search at random."
+            )
+        # Choices and whole numbers may run out of levels, and then more trials change nothing.
+        count = 2
+        while size(count) < size(count + 1) <= trials:
+            count += 1
+        slow_first = sorted(space, key=lambda name: not isinstance(space[name], Choice | Integer))
+        axes = [levels(space[name], count) for name in slow_first]
+        self.points = [
+            {name: dict(zip(slow_first, values, strict=True))[name] for name in space}
+            for values in itertools.product(*axes)
+        ]
+        self.trials = len(self.points)
+
+    def propose(self, known: Sequence[Trial], count: int) -> list[Values]:
+        return self.points[len(known) : len(known) + count]
+
+
+@dataclasses.dataclass(frozen=True)
+class CoarseToFine:
+    """Random search in rounds (deck 001): each draws from a smaller box around the best so far.
+
+    Round r = 0, 1, 2 draws a third of the trials from a box with sides 3^-r in the unit cube,
+    pushed back inside where it sticks out.
+    """
+
+    space: Space
+    trials: int
+    maximize: bool
+    seed: int
+    extends = False
+    at_once = 16
+
+    def propose(self, known: Sequence[Trial], count: int) -> list[Values]:
+        first = len(known)
+        if first >= self.trials:
+            return []
+        ends = [math.ceil(self.trials * (r + 1) / ROUNDS) for r in range(ROUNDS)]
+        now = next(r for r, end in enumerate(ends) if first < end)
+        low, side = self.box(known, now)
+        places = [
+            low + side * _uniform(self.seed, n, len(self.space))
+            for n in range(first, min(first + count, ends[now]))
+        ]
+        return [point(self.space, place) for place in places]
+
+    def box(self, known: Sequence[Trial], number: int) -> tuple[np.ndarray, float]:
+        """The lowest corner of a round's box, and its side."""
+        best = ranked(known, maximize=self.maximize)[:1]
+        if number == 0 or not best:
+            return np.zeros(len(self.space)), 1.0
+        side = SHRINK**number
+        centre = np.array([d.position(best[0].values[name]) for name, d in self.space.items()])
+        return np.clip(centre - side / 2, 0.0, 1.0 - side), side
+
+
+@dataclasses.dataclass(frozen=True)
+class Bayesian:
+    """Optuna's samplers: `tpe`, a tree of Parzen estimators (Bergstra et al., 2011), and `gp`.
+
+    Both begin with ten random trials. Trials still running count as disappointing, so that those
+    drawn together differ.
+    """
+
+    space: Space
+    trials: int
+    maximize: bool
+    seed: int
+    name: str
+    extends = True
+    at_once = 4  # each batch learns from those before
+
+    def __post_init__(self) -> None:
+        if self.name == "gp" and importlib.util.find_spec("torch") is None:
+            raise UsageError(
+                "Optuna computes its Gaussian process with PyTorch: pip install 'dlcourse[torch]', "
+                "or search with tpe."
+            )
+
+    def propose(self, known: Sequence[Trial], count: int) -> list[Values]:
+        import optuna
+
+        state = np.random.SeedSequence([self.seed, len(known)]).generate_state(1)
+        kind = {"tpe": optuna.samplers.TPESampler, "gp": optuna.samplers.GPSampler}[self.name]
+        # A copy in memory: what is proposed depends on what is known, and on nothing else.
+        study = optuna.create_study(
+            sampler=kind(seed=int(state[0])),
+            direction="maximize" if self.maximize else "minimize",
+        )
+        study.add_trials([trial.to_optuna(self.space) for trial in known])
+        distributions = {name: d.distribution() for name, d in self.space.items()}
+        asked = [study.ask(distributions) for _ in range(min(count, self.trials - len(known)))]
+        return [values_of(trial.params, self.space) for trial in asked]
+
+
+def _uniform(seed: int, number: int, dimensions: int) -> np.ndarray:
+    """The point of one trial in the unit cube, from a stream of its own."""
+    return np.random.Generator(np.random.Philox(key=[seed, number])).random(dimensions)

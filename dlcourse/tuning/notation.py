@@ -1,0 +1,137 @@
+"""A search space as a person types it, and a point of it as a command line.
+
+name=low:high       every value alike; whole numbers where the option is one
+name=log:low:high   every order of magnitude alike
+name=a/b/c          one of these; commas inside a value that has several parts
+"""
+
+import dataclasses
+import difflib
+import shlex
+import types
+import typing
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from dlcourse.errors import UsageError
+from dlcourse.training.config import PLACE, Config
+from dlcourse.tuning.space import Choice, Dimension, Integer, LogUniform, Space, Uniform, Values
+
+Parse = Callable[[list[str]], Config]
+
+
+def parse_space(texts: Sequence[str], config: type[Config], parse: Parse) -> Space:
+    """The search space that texts like `learning_rate=log:1e-4:1e-1` describe.
+
+    Args:
+        texts: one for each option.
+        config: the experiment's dataclass, whose fields give the types.
+        parse: from command-line arguments to a config, for the values of a choice.
+
+    Raises:
+        UsageError: a text is not understood, or names no option.
+    """
+    space: dict[str, Dimension] = {}
+    for text in texts:
+        name, equals, described = text.partition("=")
+        name = name.strip().lstrip("-").replace("-", "_")
+        if not equals or not described:
+            raise UsageError(
+                f"--search '{text}' is no search: write name=low:high, name=log:low:high or "
+                "name=a/b/c."
+            )
+        _require_option(name, config)
+        if name in space:
+            raise UsageError(f"--search names {name} twice.")
+        try:
+            space[name] = _dimension(name, described, config, parse)
+        except UsageError as error:
+            raise UsageError(f"--search {text}: {error}") from error
+    return space
+
+
+def _dimension(name: str, described: str, config: type[Config], parse: Parse) -> Dimension:
+    if "/" in described:
+        parts = [part.strip() for part in described.split("/")]
+        return Choice(*(_typed(name, part, config, parse) for part in parts))
+    *log, low, high = ["", *described.split(":")][-3:]
+    kinds = _kinds(config, name)
+    if described.count(":") not in (1, 2) or log not in ([""], ["log"]):
+        raise UsageError("write low:high, log:low:high or a/b/c.")
+    if not kinds & {int, float}:
+        raise UsageError(f"{name} is no number; list its values as {name}=a/b/c.")
+    try:
+        if float not in kinds:
+            return Integer(int(low), int(high), log=log == ["log"])
+        return (LogUniform if log == ["log"] else Uniform)(float(low), float(high))
+    except ValueError as error:
+        expected = "two numbers" if float in kinds else "two whole numbers"
+        raise UsageError(f"a range of {name} goes between {expected}.") from error
+
+
+def _typed(name: str, text: str, config: type[Config], parse: Parse) -> Any:
+    """A value of a choice, read as the experiment's own command line reads it."""
+    if bool in _kinds(config, name):
+        if text.lower() not in ("true", "false"):
+            raise UsageError(f"{name} is true or false, not {text}.")
+        return text.lower() == "true"
+    parts = text.split(",") if tuple in _kinds(config, name) else [text]
+    return getattr(parse([_flag(name), *parts]), name)
+
+
+def require_valid(space: Space, config: Config) -> None:
+    """Refuses a space whose ends the experiment's config does not accept.
+
+    Raises:
+        UsageError: an option is unknown, or a value impossible.
+    """
+    if not space:
+        raise UsageError("There is nothing to search: name at least one option.")
+    for name, dimension in space.items():
+        _require_option(name, type(config))
+        ends = [dimension.at(0.0), dimension.at(1.0)]
+        for value in dimension.values if isinstance(dimension, Choice) else ends:
+            change: Values = {name: value}
+            try:
+                dataclasses.replace(config, **change)
+            except ValueError as error:
+                raise UsageError(f"A search of {name} cannot reach {value}: {error}.") from error
+
+
+def _require_option(name: str, config: type[Config]) -> None:
+    names = [field.name for field in dataclasses.fields(config)]
+    if name not in names:
+        raise UsageError(f"The experiment has no option {nearest(name, names)}")
+    if name in PLACE | {"seeds"}:
+        raise UsageError(f"{name} says how a run is computed, not what it learns: no search.")
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """`'learning_rat'; the nearest is learning_rate.`, or all names if none is near."""
+    names = list(names)
+    near = difflib.get_close_matches(name, names, 1)
+    return f"'{name}'; " + (f"the nearest is {near[0]}." if near else f"it has {', '.join(names)}.")
+
+
+def arguments(values: Values) -> str:
+    """The command-line arguments that give an experiment these values."""
+    words: list[str] = []
+    for name, value in values.items():
+        if isinstance(value, bool):
+            words.append(_flag(name) if value else _flag("no_" + name))
+        else:
+            parts = value if isinstance(value, tuple) else (value,)
+            words += [_flag(name), *map(str, parts)]
+    return shlex.join(words)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _kinds(config: type[Config], name: str) -> set[Any]:
+    """The types that an option may have: of `int | None` both, of `tuple[int, ...]` tuple."""
+    hint = typing.get_type_hints(config)[name]
+    union = typing.get_origin(hint) in (types.UnionType, typing.Union)
+    parts = typing.get_args(hint) if union else (hint,)
+    return {typing.get_origin(part) or part for part in parts}

@@ -1,0 +1,186 @@
+"""A study on disk: the journal of its trials, which several processes share."""
+
+import contextlib
+import json
+import os
+import pathlib
+import secrets
+import socket
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from types import TracebackType
+from typing import Any
+
+from dlcourse.errors import UsageError, UserError
+from dlcourse.tuning.lock import FileLock, JournalLock
+from dlcourse.tuning.methods import Method
+from dlcourse.tuning.space import Space, Values
+from dlcourse.tuning.trial import Trial, from_optuna
+
+NAME = "dlcourse"
+
+
+@contextlib.contextmanager
+def _readable(journal: pathlib.Path) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(
+            f"{journal} is damaged ({error}). Search again in another --workdir."
+        ) from error
+
+
+class Study:
+    """The trials of a search, and who is at work on them.
+
+    The journal is Optuna's, so Optuna's own tools open it too. A worker is a process that has
+    entered the study. As long as it lives it holds the lock of its name; a running trial whose
+    worker's lock is free was left behind, and the next worker to come takes it over.
+
+    Attributes:
+        lock: held by the worker that claims trials or writes the results.
+    """
+
+    def __init__(self, folder: pathlib.Path, space: Space, maximize: bool) -> None:
+        self.folder, self.space = folder, space
+        self._direction: Any = "maximize" if maximize else "minimize"
+        # A process number alone comes back, in the next container if not before.
+        self.worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+    def __enter__(self) -> "Study":
+        import optuna
+        from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+        self._workers = self.folder / "workers"
+        self._workers.mkdir(parents=True, exist_ok=True)
+        self._alive = FileLock(self._workers / self.worker)
+        self._alive.acquire()
+        self.lock = FileLock(self.folder / "claim.lock")
+        journal = self.folder / "journal.log"
+        lock: Any = JournalLock(journal)  # Optuna's own would outlive a killed process by 30 s
+        # Optuna writes a line for every study and trial; what a person wants of it we say.
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        with self.lock, _readable(journal):
+            self._storage = JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
+            begun = self._storage.get_all_studies()
+            self._study = (
+                optuna.load_study(study_name=NAME, storage=self._storage)
+                if begun
+                else optuna.create_study(
+                    study_name=NAME, storage=self._storage, direction=self._direction
+                )
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._alive.release()
+        self._alive.path.unlink(missing_ok=True)
+
+    def require_same(self, search: Mapping[str, Any], may_differ: frozenset[str]) -> None:
+        """Writes down what is searched, or refuses a folder that holds another search.
+
+        Raises:
+            UsageError: the folder was begun with something else, which is named.
+        """
+        place = self.folder / "search.json"
+        now = json.loads(json.dumps(search))
+        with self.lock:
+            if not place.exists():
+                unfinished = place.with_suffix(".part")
+                unfinished.write_text(json.dumps(now, indent=2) + "\n")
+                unfinished.replace(place)
+                return
+        before = json.loads(place.read_text())
+        differing = [
+            f"{name} was {before.get(name)} and is {now.get(name)}"
+            for name in sorted(before.keys() | now.keys())
+            if name not in may_differ and before.get(name) != now.get(name)
+        ]
+        if differing:
+            raise UsageError(
+                f"{self.folder} holds another search: {'; '.join(differing)}.\n"
+                "Give what it began with, or choose another --workdir."
+            )
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All trials so far, by number."""
+        return [from_optuna(trial, self.space) for trial in self._study.get_trials(deepcopy=False)]
+
+    def claim(
+        self, method: Method, at_once: int, alike: Callable[[Values], Hashable]
+    ) -> list[list[Trial]]:
+        """What this worker does next, as groups that each share a run; empty when all is taken.
+
+        Args:
+            method: proposes new trials.
+            at_once: at most so many trials.
+            alike: trials with the same key may share a run.
+        """
+        with self.lock:
+            trials = self.trials
+            left = [trial for trial in trials if trial.state == "running" and self._left(trial)]
+            for trial in left:
+                self._storage.set_trial_user_attr(self._id(trial), "worker", self.worker)
+            if left:
+                # With the members that have ended already: they are in the run's checkpoint.
+                taken = dict.fromkeys(trial.run for trial in left)
+                return [[trial for trial in trials if trial.run == run] for run in taken]
+            runs: dict[Hashable, list[Trial]] = {}
+            proposed = method.propose(trials, at_once)
+            for number, values in enumerate(proposed, len(trials)):
+                key = alike(values)
+                run = runs[key][0].run if key in runs else f"{number:04d}"
+                trial = Trial(number, values, run=run, worker=self.worker)
+                self._study.add_trial(trial.to_optuna(self.space))
+                runs.setdefault(key, []).append(trial)
+            return list(runs.values())
+
+    def _left(self, trial: Trial) -> bool:
+        lock = FileLock(self._workers / trial.worker)
+        free = lock.acquire(wait=False)
+        if free:
+            lock.release()
+            lock.path.unlink()
+        return free
+
+    def report(self, trial: Trial, evaluation: int, value: float) -> None:
+        """Notes the metric of a running trial at one of its evaluations."""
+        self._storage.set_trial_intermediate_value(self._id(trial), evaluation, value)
+
+    def should_prune(self, trial: Trial, pruner: Any) -> bool:
+        """What an Optuna pruner says of a running trial."""
+        return pruner.prune(self._study, self._storage.get_trial(self._id(trial)))
+
+    def complete(self, trial: Trial, value: float) -> None:
+        """Ends a trial with its validation metric."""
+        self._study.tell(trial.number, value)
+
+    def prune(self, trial: Trial, *, diverged: bool = False) -> None:
+        """Ends a trial without one."""
+        from optuna.trial import TrialState
+
+        if diverged:
+            self._storage.set_trial_user_attr(self._id(trial), "diverged", True)
+        self._study.tell(trial.number, state=TrialState.PRUNED)
+
+    def importances(self) -> dict[str, float]:
+        """The share of each hyperparameter in the variance of the metric, the largest first.
+
+        Functional ANOVA of a random forest (Hutter et al., 2014) over the complete trials; empty
+        where they are fewer than four or all alike, from which nothing can be said.
+        """
+        from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+
+        values = [trial.value for trial in self.trials if trial.value is not None]
+        if len(values) < 4 or len(set(values)) < 2:
+            return {}
+        return get_param_importances(self._study, evaluator=FanovaImportanceEvaluator(seed=0))
+
+    def _id(self, trial: Trial) -> int:
+        study = self._storage.get_study_id_from_name(NAME)
+        return self._storage.get_trial_id_from_study_id_trial_number(study, trial.number)

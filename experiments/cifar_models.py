@@ -1,0 +1,96 @@
+"""Deck 003's three CIFAR-10 models and ResNet-20, in one figure and one table.
+
+    python experiments/cifar_models.py
+    python experiments/cifar_models.py --dataset cifar10 --examples 45833 --epochs 60 --seeds 3
+        --batch-size 128 --augment
+
+Without a download: bundled digits at 32x32 in three channels, which is quick and says little.
+Where CIFAR-10 was prepared from a JPEG copy its images are slightly lossy: say so with the result.
+"""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse.data import augment
+from dlcourse.training.interruption import Interruption
+
+MODELS = {
+    "model 1, dense": models.CIFARModel1,
+    "model 2, LeNet": models.CIFARModel2,
+    "model 3, BN": models.CIFARModel3,
+    "ResNet-20": models.ResNet20,
+}
+BARS = {"model 2, LeNet": 0.70, "model 3, BN": 0.91, "ResNet-20": 0.917}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(training.Config):
+    """Four networks from dense to residual on the same images."""
+
+    dataset: str = "digits"
+    """`digits` is bundled; `cifar10` is prepared by TFDS."""
+    examples: int = 300
+    """How many training examples are used."""
+    augment: bool = False
+    """Mirror and shift the training images, as for CIFAR."""
+    learning_rate: float = 1e-3
+    """Adam's rate; it falls to zero along a cosine."""
+    batch_size: int = 50
+    """Examples in a step, over all devices together."""
+    epochs: float = 4
+    """How often training walks through the train split."""
+
+
+def coloured(images: data.Dataset) -> data.Dataset:
+    """What is not 32x32x3 is brought to it, on the device."""
+    if images.shapes["image"] == (32, 32, 3):
+        return images
+
+    def prepare(batch: dict[str, Any]) -> dict[str, Any]:
+        image = images.prepare(batch)["image"]
+        image = jnp.repeat(image, 3 // image.shape[-1], axis=-1)
+        return batch | {"image": jax.image.resize(image, (len(image), 32, 32, 3), "linear")}
+
+    return dataclasses.replace(images, prepare=prepare)
+
+
+def experiment(name: str, config: Config) -> training.Experiment:
+    images = coloured(data.images(config.dataset, stream=config.stream))
+    images = images.with_fewer(config.examples)
+    model = MODELS[name]()
+    learner = learners.supervised(
+        model,
+        losses.softmax_cross_entropy,
+        optim.adam(optim.cosine_decay(config.learning_rate, config.total_steps(images))),
+        policy=config.policy,
+    )
+    if config.augment:
+        change = augment.per_example(augment.compose(augment.flip, augment.crop))
+        learner = learners.augmented(learner, change)
+    predict = learners.predictor(model, policy=config.policy)
+    return training.Experiment(learner, images, figures=analysis.classification(predict, images))
+
+
+def body(config: Config, interruption: Interruption) -> None:
+    variants = {name: functools.partial(experiment, name) for name in MODELS}
+    results, folder = training.run_variants(
+        variants, config, name="cifar_models", interruption=interruption
+    )
+    curves = {name: each.curve("validation", "accuracy") for name, each in results.items()}
+    figure = analysis.draw_variants(curves, "validation accuracy")
+    figure.savefig(folder / "comparison.png", dpi=120)
+    analysis.ResultTable(
+        f"Four networks on {config.dataset}, {config.examples} training images",
+        "test accuracy",
+        {name: result.values("test", "accuracy") for name, result in results.items()},
+        references=BARS if config.dataset == "cifar10" else {},
+    ).report(folder)
+
+
+if __name__ == "__main__":
+    training.launch(body, Config)

@@ -1,0 +1,92 @@
+"""U-Net under three losses: cross-entropy, Dice, and weighted at the boundaries (deck 003).
+
+    python experiments/segmentation.py
+    python experiments/segmentation.py --dataset camvid --features 32 64 128 256 512 --batch-size 8
+        --epochs 150 --flip
+
+The same net and seeds for each. `table.json` holds mean IoU, boundary F-score and pixels right;
+`masks.png` shows what each says of the same images, `classes.png` the IoU of each class.
+"""
+
+import dataclasses
+import functools
+
+from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse.data import IGNORE, augment
+from dlcourse.training.interruption import Interruption
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(training.Config):
+    """The losses of deck 003 for segmentation, compared on one U-Net."""
+
+    dataset: str = "digit_scenes"
+    """`digit_scenes` are made of bundled digits; `camvid`, `oxford_iiit_pet` prepared by TFDS."""
+    features: tuple[int, ...] = (16, 32, 64)
+    """The channels of each level of the U-Net."""
+    height: float = 3.0
+    """How much more a pixel on a boundary costs, under the third loss."""
+    width: float = 2.0
+    """How many pixels from the boundary that reaches."""
+    flip: bool = False
+    """Mirror half of the training images: a street stays a street, a digit no digit."""
+    learning_rate: float = 1e-2
+    """Adam's rate; it falls to zero along a cosine."""
+    batch_size: int = 32
+    """Images in a step, over all devices together."""
+    epochs: float = 40
+    """How often training walks through the train split."""
+
+
+def pixel_losses(config: Config) -> dict[str, learners.PerExample]:
+    cross_entropy = functools.partial(losses.pixel_cross_entropy, ignore=IGNORE)
+    weights = functools.partial(
+        losses.boundary_weights, height=config.height, width=config.width, ignore=IGNORE
+    )
+    return {
+        "cross-entropy": cross_entropy,
+        "Dice": functools.partial(losses.dice, ignore=IGNORE),
+        "boundary-weighted": lambda logits, labels: cross_entropy(logits, labels, weights(labels)),
+    }
+
+
+def experiment(loss: str, config: Config) -> training.Experiment:
+    images = data.segmentation(config.dataset, stream=config.stream)
+    model = models.UNet(config.features, num_classes=images.num_classes)
+    predict = learners.predictor(model, policy=config.policy)
+    learner = learners.supervised(
+        model,
+        pixel_losses(config)[loss],
+        optim.adam(optim.cosine_decay(config.learning_rate, config.total_steps(images))),
+        metrics_of={},
+        policy=config.policy,
+    )
+    if config.flip:
+        learner = learners.augmented(learner, augment.per_example(augment.flip, augment.flip))
+    measure = analysis.mask_metrics(predict, images.classes, IGNORE)
+    return training.Experiment(learners.measured(learner, measure), images, monitor="max iou")
+
+
+def body(config: Config, interruption: Interruption) -> None:
+    variants = {loss: functools.partial(experiment, loss) for loss in pixel_losses(config)}
+    results, folder = training.run_variants(
+        variants, config, name="segmentation", interruption=interruption
+    )
+    images = data.segmentation(config.dataset, stream=config.stream)
+    predict = learners.predictor(models.UNet(config.features, num_classes=images.num_classes))
+    masks, rows, classes = {}, {}, {}
+    for loss, result in results.items():
+        test = result.measure("test")
+        shown, truth, masks[loss] = analysis.predict_masks(predict, result.by_seed()[0], images, 6)
+        rows[loss] = {name: test[name] for name in ("iou", "boundary_f", "pixels")}
+        classes[loss] = {
+            name: result.values("test", f"class_iou/{name}") for name in images.classes
+        }
+    figure = analysis.draw_masks(shown, {"truth": truth, **masks}, images.classes)
+    figure.savefig(folder / "masks.png", dpi=120)
+    analysis.draw_class_iou(classes).savefig(folder / "classes.png", dpi=120)
+    analysis.report_measurements(f"U-Net on {config.dataset}, test split", rows, folder)
+
+
+if __name__ == "__main__":
+    training.launch(body, Config)

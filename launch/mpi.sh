@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Trains one experiment under mpirun (Open MPI), on this machine or on the hosts of a file.
+#
+#   launch/mpi.sh -n 2 experiments/mnist_mlp.py --workdir runs/mpi --epochs 20
+#   launch/mpi.sh -n 16 --hostfile hosts experiments/mnist_mlp.py --workdir runs/mpi
+#   launch/mpi.sh --dry-run -n 2 experiments/mnist_mlp.py
+#
+# MPI only starts the processes and tells each its number; process 0 runs here, and the others
+# reach it at COORDINATOR (HOST:PORT, by default this machine's name and a port from its process
+# id). MPIRUN_OPTIONS goes to mpirun. mpirun ends everything when one process dies; the exit
+# status is then not 0, and the same command goes on.
+dry=
+if [ "$1" = --dry-run ]; then dry=echo; shift; fi
+options=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    -n) number=$2; shift 2 ;;
+    --hostfile) options+=(--hostfile "$2"); shift 2 ;;
+    *) break ;;
+  esac
+done
+if [ -z "$number" ] || [ $# -eq 0 ]; then
+  echo "Usage: launch/mpi.sh [--dry-run] -n N [--hostfile FILE] EXPERIMENT.py [options]" >&2
+  exit 2
+fi
+host=127.0.0.1
+[ ${#options[@]} -gt 0 ] && host=$(hostname)
+coordinator=${COORDINATOR:-$host:$((20000 + $$ % 10000))}
+# shellcheck disable=SC2086
+$dry mpirun ${MPIRUN_OPTIONS-} "${options[@]}" -n "$number" -x "DLCOURSE_COORDINATOR=$coordinator" \
+  "${PYTHON:-python}" -u "$@"

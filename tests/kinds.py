@@ -1,0 +1,69 @@
+"""One small experiment for each kind of learner, for the promises that all of them must keep."""
+
+import dataclasses
+
+from dlcourse import data, environments, learners, losses, models, optim, training
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(training.Config):
+    """A run of a few steps."""
+
+    batch_size: int = 40
+    steps: int | None = 23
+    evaluate_every: str = "10 steps"
+    checkpoint_every: str = "7 steps"
+    log_every: str = "3 steps"
+    compilation_cache: bool = False
+    progress: bool = False
+    mesh: str = "data=-1"
+
+
+def classifier(config: Config) -> training.Experiment:
+    """Dropout, so that the random streams matter."""
+    model = models.MLP((17, 10), dropout=0.3)
+    learner = learners.supervised(
+        model, losses.softmax_cross_entropy, optim.adam(1e-2), policy=config.policy
+    )
+    return training.Experiment(learner, data.images("digits", stream=config.stream))
+
+
+def batch_norm(config: Config) -> training.Experiment:
+    """State beside the parameters."""
+    model = models.CNN(features=(5,))
+    learner = learners.supervised(
+        model, losses.softmax_cross_entropy, optim.adam(1e-2), policy=config.policy
+    )
+    return training.Experiment(learner, data.images("digits", stream=config.stream))
+
+
+def gan(config: Config) -> training.Experiment:
+    """Two networks, two optimizers."""
+    learner = learners.gan(
+        models.Generator((8, 8, 1), (16,)),
+        models.Discriminator((16,)),
+        optim.adam(1e-3),
+        optim.adam(1e-3),
+        latent=5,
+        policy=config.policy,
+    )
+    images = data.images("digits", stream=config.stream)
+    return training.Experiment(learner, images, monitor="min frechet_pixels")
+
+
+def dqn(config: Config) -> training.Experiment:
+    """A learner that makes its own data."""
+    game = environments.MouseGame(size=5, duration=20)
+    learner = learners.dqn(
+        game,
+        models.MLP((11, game.num_actions)),
+        optim.adam(1e-3),
+        exploration=lambda step: 0.5,
+        worlds=3,
+        replay_moves=31,
+        policy=config.policy,
+    )
+    return training.Experiment(learner, data.episodes(validation=11, test=13), monitor="max return")
+
+
+KINDS = {"classifier": classifier, "batch_norm": batch_norm, "gan": gan, "dqn": dqn}

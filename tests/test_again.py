@@ -1,0 +1,101 @@
+"""A run looked at again from its folder alone: evaluated, replayed, described in advance."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from tests.test_command_line import MLP, environment, run
+
+ROOT = pathlib.Path(__file__).parents[1]
+SHORT = ["--hidden", "8", "--steps", "12", "--checkpoint-every", "5 steps", "--no-progress"]
+
+
+def training(*args, cwd, env=()):
+    done = subprocess.run(
+        [sys.executable, "-m", "dlcourse.training", *map(str, args)],
+        cwd=cwd, env=environment() | dict(env), capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("again")
+    assert run(*SHORT, "--log-every", "1 step", "--workdir", "run", cwd=place).returncode == 0
+    return place / "run"
+
+
+def test_a_checkpoint_is_evaluated_by_its_path_alone(folder, tmp_path):
+    """On other devices too; the run folder stays as it was."""
+    before = {f: f.stat().st_mtime_ns for f in folder.rglob("*") if f.is_file()}
+    done = training("evaluate", folder, "--figures", "figures", cwd=tmp_path,
+                    env={"JAX_NUM_CPU_DEVICES": "2"})  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["step"] == 12
+    summary = json.loads((folder / "summary.json").read_text())
+    for split in ("validation", "test"):
+        assert found["metrics"][split] == pytest.approx(summary["metrics"][split], rel=1e-5)
+    assert (tmp_path / "figures" / "confusion.png").exists()
+    assert before == {f: f.stat().st_mtime_ns for f in folder.rglob("*") if f.is_file()}
+
+
+def test_a_step_that_was_never_saved(folder, tmp_path):
+    done = training("evaluate", folder, "--step", "7", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "checkpoints/7 is incomplete" in done.stderr
+
+
+def test_nothing_in_a_run_folder_is_executed(folder, tmp_path):
+    copy = tmp_path / "run"
+    copy.mkdir()
+    config = json.loads((folder / "config.json").read_text())
+    evil = copy / "evil.py"
+    evil.write_text("raise SystemExit('executed')")
+    (copy / "config.json").write_text(json.dumps(config | {"file": str(evil)}))
+    done = training("evaluate", copy, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "nothing in a run folder is executed" in " ".join(done.stderr.split())
+
+
+def test_a_step_done_again_is_the_step_that_was(folder, tmp_path):
+    done = training("replay", folder, "--step", "12", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    logged = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    (row,) = [row for row in logged if row["split"] == "train" and row["step"] == 12]
+    assert "From step 10 to step 11" in done.stdout
+    said = dict(line.split(" of step 12: ") for line in done.stdout.splitlines() if " of " in line)
+    assert float(said["loss"]) == pytest.approx(row["loss"], rel=1e-6)
+    assert "Not finite after step 12: nothing" in done.stdout
+
+
+def test_a_divergence_can_be_replayed(tmp_path):
+    done = run(*SHORT, "--learning-rate", "1e30", "--workdir", "run", cwd=tmp_path)
+    assert done.returncode == 1
+    record = json.loads((tmp_path / "run" / "diverged.json").read_text())
+    assert f"replay run --step {record['step']}" in done.stderr
+    again = training("replay", "run", "--step", record["step"], cwd=tmp_path)
+    assert f"Examples of step {record['step']}: {json.dumps(record['examples'])}" in again.stdout
+    assert f"loss of step {record['step']}: nan" in again.stdout
+
+
+def test_a_dry_run_describes_and_leaves_nothing(tmp_path):
+    done = run(
+        "--hidden", "8", "--batch-size", "32", "--mesh", "data=2,fsdp=2", "--dry-run",
+        cwd=tmp_path, env={"JAX_NUM_CPU_DEVICES": "4"}, script=MLP,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if line}
+    # 64 inputs in halves, 8 outputs whole, 4 bytes each.
+    assert lines["params/Dense_0/kernel"].endswith(f"{64 // 2 * 8 * 4:,}")
+    assert "('fsdp', 'tensor')" in lines["params/Dense_0/kernel"]
+    assert "copied" in lines["params/Dense_0/bias"]
+    assert "all-reduce" in lines["Collectives"]
+    assert "params/Dense_0/bias" in lines["No"]
+    assert "FLOPs" in lines["A"]
+    assert not list(tmp_path.iterdir())

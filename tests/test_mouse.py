@@ -1,0 +1,223 @@
+"""The rules of the mouse game on boards made by hand, its laws on boards drawn, its drawings."""
+
+from collections import deque
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from dlcourse.analysis import mouse
+from dlcourse.environments import MouseGame, MouseState
+from dlcourse.environments.mouse import MOVES
+
+GAME = MouseGame()
+DOWN, UP, RIGHT, LEFT = range(4)
+
+
+def board(drawing, position):
+    """A state from rows of `c` for cheese, `p` for poison, `.` for nothing."""
+    squares = np.array([list(row) for row in drawing.split()])
+    return MouseState(
+        position=jnp.array(position),
+        cheese=jnp.array(squares == "c"),
+        poison=jnp.array(squares == "p"),
+        visits=jnp.zeros(squares.shape, jnp.int32).at[position].set(1),
+        eaten=jnp.zeros(2, jnp.int32),
+        time=jnp.zeros((), jnp.int32),
+    )
+
+
+def play(game, state, actions):
+    rewards, step = [], jax.jit(game.step)
+    for action in actions:
+        state, reward, done = step(state, jnp.array(action))
+        rewards.append(float(reward))
+    return state, rewards, bool(done)
+
+
+def test_a_board_made_by_hand():
+    game = MouseGame(size=4, duration=5)
+    state = board(".c.. p... .... ...c", (0, 0))
+    state, rewards, done = play(game, state, [RIGHT, LEFT, DOWN, UP])
+    assert rewards == [0.5, 0.0, -1.0, 0.0]  # what was eaten is gone
+    assert not done
+    state, rewards, done = play(game, state, [RIGHT])
+    assert rewards == [0.0]
+    assert done
+    assert state.visits.tolist() == [[3, 2, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+    assert game.score(state) == {"return": -0.5, "cheese": 1, "poison": 1}
+    assert np.argwhere(state.cheese).tolist() == [[3, 3]]
+
+
+@pytest.mark.parametrize(
+    ("position", "action", "after"),
+    [
+        ((0, 1), UP, (1, 1)),
+        ((2, 1), DOWN, (1, 1)),
+        ((1, 0), LEFT, (1, 1)),
+        ((1, 2), RIGHT, (1, 1)),
+        ((1, 1), UP, (0, 1)),
+        ((1, 1), DOWN, (2, 1)),
+        ((1, 1), LEFT, (1, 0)),
+        ((1, 1), RIGHT, (1, 2)),
+    ],
+)
+def test_moves_and_the_wall_that_throws_back(position, action, after):
+    state, _, _ = play(MouseGame(size=3), board("... ... ...", position), [action])
+    assert tuple(state.position.tolist()) == after
+
+
+@pytest.fixture(scope="module")
+def boards():
+    """300 boards and, of a random mouse on them, the states after each move and the rewards."""
+    start = jax.jit(jax.vmap(GAME.reset))(jax.random.split(jax.random.key(5), 300))
+    actions = jax.random.randint(jax.random.key(6), (GAME.duration, 300), 0, GAME.num_actions)
+
+    def move(state, action):
+        state, reward, done = jax.vmap(GAME.step)(state, action)
+        return state, (state, reward, done)
+
+    _, (states, rewards, done) = jax.jit(lambda s: jax.lax.scan(move, s, actions))(start)
+    return jax.tree.map(np.asarray, (start, states, rewards, done))
+
+
+def test_boards_are_drawn_as_the_rules_say(boards):
+    start, *_ = boards
+    assert not np.any(start.cheese & start.poison)
+    assert np.all((start.position > 0) & (start.position < GAME.size - 1))  # not at the wall
+    beginning = start.visits.astype(bool)
+    assert np.all(np.argwhere(beginning)[:, 1:] == start.position)
+    elsewhere = ~beginning
+    assert not np.any((start.cheese | start.poison) & beginning)
+    for plane, share in ((start.cheese, 0.3), (start.poison, 0.7 * 0.3)):
+        error = np.sqrt(share * (1 - share) / elsewhere.sum())
+        assert abs(plane[elsewhere].mean() - share) < 4 * error
+
+
+def test_nothing_is_lost_and_nothing_made(boards):
+    start, states, rewards, done = boards
+    for name, eaten in (("cheese", states.eaten[..., 0]), ("poison", states.eaten[..., 1])):
+        left = getattr(states, name)
+        there = getattr(start, name)
+        np.testing.assert_array_equal(
+            left.sum((-2, -1)) + eaten, np.tile(there.sum((-2, -1)), (200, 1))
+        )
+        assert not np.any(left & ~there)
+    np.testing.assert_array_equal(states.visits.sum((-2, -1)), states.time + 1)
+    score = jax.vmap(GAME.score)(jax.tree.map(lambda a: a[-1], states))
+    np.testing.assert_allclose(rewards.sum(0), score["return"], atol=1e-4)
+    np.testing.assert_array_equal(done, np.tile(np.arange(1, 201)[:, None] == 200, 300))
+
+
+def test_the_random_mouse_makes_the_reference_score(boards):
+    """-4.1 points over 300 boards in a simulation of the same rules apart from this one."""
+    returns = boards[2].sum(0)
+    error = returns.std() / np.sqrt(len(returns))
+    assert abs(returns.mean() - -4.1) < 4 * np.sqrt(2) * error  # both means are of 300 boards
+
+
+@pytest.mark.parametrize(("sight", "trail"), [(2, 4), (1, 0), (3, 2)])
+def test_the_view_is_the_board_around_the_mouse_and_nothing_else(boards, sight, trail):
+    game = MouseGame(sight=sight, trail=trail)
+    states = jax.tree.map(lambda a: a[-1, :11], boards[1])
+    views = np.asarray(jax.vmap(game.observe)(states))
+    width = 2 * sight + 1
+    assert views.shape == (11, width, width, 3 + trail)
+    for state, view in zip(
+        (jax.tree.map(lambda a, i=i: a[i], states) for i in range(11)), views, strict=True
+    ):
+        for i, j in np.ndindex(width, width):
+            row, column = state.position - sight + (i, j)
+            inside = 0 <= row < 13 and 0 <= column < 13
+            expected = [False, False, True] + trail * [False]
+            if inside:
+                visits = state.visits[row, column]
+                expected = [state.cheese[row, column], state.poison[row, column], False]
+                expected += [visits >= k for k in range(1, trail + 1)]
+            assert view[i, j].tolist() == expected
+
+
+def toward_the_nearest_cheese(view, rng):
+    """Breadth-first around the poison; where no cheese is in reach, any step off the poison."""
+    cheese, poison, wall = np.moveaxis(view[..., :3], -1, 0)
+    middle = len(view) // 2
+    queue, seen = deque([((middle, middle), None)]), {(middle, middle)}
+    while queue:
+        (row, column), first = queue.popleft()
+        if cheese[row, column]:
+            return first
+        for action, (down, right) in enumerate(MOVES):
+            square = (row + down, column + right)
+            inside = min(square) >= 0 and max(square) < len(view)
+            if inside and square not in seen and not wall[square] and not poison[square]:
+                seen.add(square)
+                queue.append((square, action if first is None else first))
+    free = [
+        action
+        for action in range(4)
+        if (middle + MOVES[action][0], middle + MOVES[action][1]) in seen
+    ]
+    return rng.choice(free) if free else rng.integers(4)
+
+
+def test_the_greedy_mouse_makes_the_reference_score(boards):
+    """21.0 +- 0.3 in the reference simulation, from the 5x5 view alone."""
+    rng = np.random.default_rng(0)
+    states = jax.tree.map(lambda a: a[:100], boards[0])
+    observe, step = jax.jit(jax.vmap(GAME.observe)), jax.jit(jax.vmap(GAME.step))
+    for _ in range(GAME.duration):
+        actions = [toward_the_nearest_cheese(view, rng) for view in np.asarray(observe(states))]
+        states, _, _ = step(states, np.array(actions))
+    returns = np.asarray(jax.vmap(GAME.score)(states)["return"])
+    error = np.hypot(returns.std() / np.sqrt(len(returns)), 0.3)
+    assert abs(returns.mean() - 21.0) < 3 * error
+
+
+@pytest.fixture(scope="module")
+def episode():
+    """A mouse that always goes where its learner's state says."""
+    game = MouseGame(size=5, sight=1, duration=7)
+
+    def act(state, views):
+        return jnp.full(len(views), state)
+
+    return game, act, mouse.record(game, act, jnp.array(DOWN), jax.random.key(2))
+
+
+def test_an_episode_is_recorded_from_its_first_board_on(episode):
+    game, _, states = episode
+    start = game.reset(jax.random.key(2))
+    np.testing.assert_array_equal(states.cheese[0], start.cheese)
+    np.testing.assert_array_equal(states.time, np.arange(8))
+    rows = [int(start.position[0])]
+    for _ in range(7):
+        rows.append(rows[-1] + 1 if rows[-1] < 4 else 3)
+    np.testing.assert_array_equal(states.position[:, 0], rows)
+    np.testing.assert_array_equal(states.position[:, 1], start.position[1])
+
+
+def test_the_picture_shows_what_is_there(episode):
+    game, _, states = episode
+    pictures = mouse.pictures(game, states)
+    assert pictures.shape == (8, 7, 7, 3)
+    for picture, move in zip(pictures, range(8), strict=True):
+        row, column = states.position[move]
+        for i, j in np.ndindex(5, 5):
+            colour = mouse.GROUND
+            colour = mouse.CHEESE if states.cheese[move, i, j] else colour
+            colour = mouse.POISON if states.poison[move, i, j] else colour
+            near = max(abs(i - row), abs(j - column))
+            colour = mouse.MOUSE if near == 0 else colour * (mouse.UNSEEN if near > 1 else 1)
+            np.testing.assert_allclose(picture[i + 1, j + 1], colour)
+
+
+def test_the_animation_has_a_frame_for_every_move(episode, tmp_path):
+    game, act, _ = episode
+    mouse.animated(game, act, seed=3)(jnp.array(LEFT)).save(tmp_path / "a.gif", writer="pillow")
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.n_frames == 8
+    mouse.drawn(game, act, seed=3)(jnp.array(LEFT)).savefig(tmp_path / "still.png")
+    with Image.open(tmp_path / "still.png") as still:
+        assert min(still.size) > 100

@@ -1,0 +1,318 @@
+"""Each optimizer against the deck's recurrence in NumPy, each schedule against its formula."""
+
+from collections.abc import Iterator
+
+import chex
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from dlcourse import losses, optim, parameters
+from dlcourse.errors import UserError
+
+STEPS = 150
+GENERATOR = np.random.default_rng(0)
+SLOPES = GENERATOR.normal(size=(11, 7))
+TARGET = GENERATOR.normal(size=11)
+START = GENERATOR.normal(size=7)
+
+
+def gradient(x: np.ndarray) -> np.ndarray:
+    """Of `Σ log cosh(A x - b)`: smooth, not quadratic, and of a different size in each entry."""
+    return SLOPES.T @ np.tanh(SLOPES @ x - TARGET)
+
+
+def follow(optimizer: optax.GradientTransformation) -> np.ndarray:
+    """Where the optimizer goes from START, in float64, as [STEPS, 7]."""
+
+    def step(carry, _) -> tuple:
+        x, state = carry
+        updates, state = optimizer.update(SLOPES.T @ jnp.tanh(SLOPES @ x - TARGET), state, x)
+        x = optax.apply_updates(x, updates)
+        return (x, state), x
+
+    start = jnp.asarray(START)
+    return np.asarray(jax.lax.scan(step, (start, optimizer.init(start)), length=STEPS)[1])
+
+
+# Deck 001, line by line. An epsilon as large as these shows on which side of the root it stands.
+
+
+def deck_sgd(rate) -> Iterator[np.ndarray]:
+    x = START
+    for t in range(STEPS):
+        x = x - rate(t) * gradient(x)
+        yield x
+
+
+def deck_momentum(rate, beta) -> Iterator[np.ndarray]:
+    x, v = START, 0.0
+    for t in range(STEPS):
+        v = beta * v + (1 - beta) * gradient(x)
+        x = x - rate(t) * v
+        yield x
+
+
+def deck_adagrad(rate, epsilon) -> Iterator[np.ndarray]:
+    x, total = START, 0.0
+    for t in range(STEPS):
+        g = gradient(x)
+        total = total + g**2
+        x = x - rate(t) / (np.sqrt(total) + epsilon) * g
+        yield x
+
+
+def deck_rmsprop(rate, beta, epsilon) -> Iterator[np.ndarray]:
+    x, average = START, 0.0
+    for t in range(STEPS):
+        g = gradient(x)
+        average = beta * average + (1 - beta) * g**2
+        x = x - rate(t) / (np.sqrt(average) + epsilon) * g
+        yield x
+
+
+def deck_adam(rate, beta1, beta2, epsilon, decay=0.0) -> Iterator[np.ndarray]:
+    x, v, s = START, 0.0, 0.0
+    for t in range(STEPS):
+        g = gradient(x)
+        v = beta1 * v + (1 - beta1) * g
+        s = beta2 * s + (1 - beta2) * g**2
+        v_corrected = v / (1 - beta1 ** (t + 1))
+        s_corrected = s / (1 - beta2 ** (t + 1))
+        x = x - rate(t) * (v_corrected / (np.sqrt(s_corrected) + epsilon) + decay * x)
+        yield x
+
+
+RULES = {
+    "sgd": (optim.sgd, deck_sgd, ()),
+    "momentum": (optim.momentum, deck_momentum, (0.7,)),
+    "adagrad": (optim.adagrad, deck_adagrad, (0.1,)),
+    "rmsprop": (optim.rmsprop, deck_rmsprop, (0.8, 0.1)),
+    "adam": (optim.adam, deck_adam, (0.8, 0.95, 0.1)),
+}
+
+
+@pytest.mark.parametrize("scheduled", [False, True], ids=["constant", "scheduled"])
+@pytest.mark.parametrize("name", RULES)
+def test_an_optimizer_is_the_decks_recurrence(name, scheduled) -> None:
+    rule, recurrence, constants = RULES[name]
+    with jax.enable_x64(True):
+        learning_rate = optim.time_decay(0.05, 0.01) if scheduled else 0.05
+        path = follow(rule(learning_rate, *constants))
+    expected = recurrence(lambda t: 0.05 / (1 + 0.01 * t) if scheduled else 0.05, *constants)
+    np.testing.assert_allclose(path, list(expected), rtol=1e-10, atol=1e-12)
+    assert np.linalg.norm(gradient(path[-1])) < 0.5 * np.linalg.norm(gradient(START))
+
+
+def test_adamw_decays_beside_the_moments() -> None:
+    with jax.enable_x64(True):
+        path = follow(
+            optim.adamw(0.05, 0.3, 0.8, 0.95, 0.1, mask=lambda x: jax.tree.map(lambda _: True, x))
+        )
+    expected = list(deck_adam(lambda t: 0.05, 0.8, 0.95, 0.1, decay=0.3))
+    np.testing.assert_allclose(path, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_where_optax_differs_is_what_the_docstrings_say() -> None:
+    with jax.enable_x64(True):
+        chex.assert_trees_all_close(
+            follow(optim.momentum(0.05, 0.7)), follow(optax.sgd(0.05 * 0.3, 0.7)), rtol=1e-10
+        )
+        chex.assert_trees_all_close(
+            follow(optim.rmsprop(0.05, 0.8, 0.1)),
+            follow(optax.rmsprop(0.05, 0.8, 0.1, eps_in_sqrt=False)),
+            rtol=1e-10,
+        )
+        for ours, theirs in [
+            (optim.momentum(0.05, 0.7), optax.sgd(0.05, 0.7)),
+            (optim.rmsprop(0.05, 0.8, 0.1), optax.rmsprop(0.05, 0.8, 0.1)),
+            (optim.adagrad(0.05, 0.1), optax.adagrad(0.05, 0.0, 0.1)),
+        ]:
+            assert np.max(np.abs(follow(ours) - follow(theirs))) > 1e-2
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_learning_rates_train_side_by_side(name) -> None:
+    rule = RULES[name][0]
+    rates = np.array([0.01, 0.03, 0.1], np.float32)
+
+    def walk(rate) -> jax.Array:
+        optimizer = rule(rate)
+        x, state = jnp.ones(2), optimizer.init(jnp.ones(2))
+        for _ in range(5):
+            updates, state = optimizer.update(jnp.array([1.0, 7.0]) * x, state, x)
+            x = optax.apply_updates(x, updates)
+        return x
+
+    together = jax.vmap(walk)(rates)
+    np.testing.assert_allclose(together, [walk(float(rate)) for rate in rates], rtol=1e-5)
+
+
+# Schedules
+
+
+def test_the_decks_decays() -> None:
+    t = np.arange(23)
+    np.testing.assert_allclose(optim.time_decay(0.4, 0.5)(t), 0.4 / (1 + 0.5 * t), rtol=1e-6)
+    np.testing.assert_allclose(
+        optim.staircase_decay(0.4, 0.5, 5)(t), 0.4 / (1 + 0.5 * np.floor(t / 5)), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        optim.exponential_decay(0.4, 0.5, 5)(t), 0.4 * 0.5 ** (t / 5), rtol=1e-6
+    )
+
+
+def test_the_staircase_by_epochs_is_the_decks_time_based_decay() -> None:
+    steps_per_epoch = 7
+    by_step = optim.staircase_decay(0.1, 1.0, steps_per_epoch)(np.arange(28))
+    by_epoch = np.repeat([0.1, 0.1 / 2, 0.1 / 3, 0.1 / 4], steps_per_epoch)
+    np.testing.assert_allclose(by_step, by_epoch, rtol=1e-6)
+
+
+def test_steps_fall_at_their_milestones() -> None:
+    rates = optim.step_decay(2.0, (3, 5), 0.5)(np.arange(7))
+    np.testing.assert_allclose(rates, [2, 2, 2, 1, 1, 0.5, 0.5])
+    np.testing.assert_allclose(optim.step_decay(2.0, ())(np.arange(3)), [2, 2, 2])
+
+
+def test_warmup_is_a_line_and_then_the_schedule_from_its_beginning() -> None:
+    after = optim.cosine_decay(3.0, 11, final=0.5)
+    rates = optim.warmup(after, 5)(np.arange(20))
+    np.testing.assert_allclose(rates[:6], 3.0 * np.arange(1, 7) / 6, rtol=1e-6)
+    np.testing.assert_allclose(rates[5:], after(np.arange(15)), rtol=1e-6)
+    np.testing.assert_allclose(optim.warmup(3.0, 5)(np.arange(5, 20)), 3.0)
+    np.testing.assert_allclose(optim.warmup(3.0, 0)(np.arange(4)), 3.0)
+
+
+def test_cosine_is_optaxs() -> None:
+    t = np.arange(20)
+    ours = optim.cosine_decay(3.0, 13, final=0.6)
+    np.testing.assert_allclose(ours(t), optax.cosine_decay_schedule(3.0, 13, 0.2)(t), rtol=1e-5)
+    np.testing.assert_allclose(ours(t[13:]), 0.6, rtol=1e-6)
+
+
+def test_one_cycle_is_optaxs() -> None:
+    theirs = optax.cosine_onecycle_schedule(40, 2.0)
+    ours = optim.one_cycle(2.0, 40)(np.arange(45))
+    np.testing.assert_allclose(ours, jax.vmap(theirs)(np.arange(45)), rtol=1e-4, atol=1e-7)
+    assert np.argmax(ours) == 12
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        optim.time_decay(0.3, 0.1),
+        optim.staircase_decay(0.3, 0.1, 3),
+        optim.exponential_decay(0.3, 0.9, 3),
+        optim.step_decay(0.3, (2, 4)),
+        optim.warmup(optim.cosine_decay(0.3, 7), 3),
+        optim.one_cycle(0.3, 7),
+    ],
+)
+def test_a_schedule_drives_the_update_at_its_step(schedule) -> None:
+    optimizer = optim.sgd(schedule)
+    update = jax.jit(optimizer.update)
+    state = optimizer.init(jnp.ones(()))
+    steps = []
+    for _ in range(9):
+        step, state = update(jnp.ones(()), state)
+        steps.append(-step)
+    np.testing.assert_allclose(steps, schedule(np.arange(9)), rtol=1e-6)
+    np.testing.assert_allclose(steps, [schedule(t) for t in range(9)], rtol=1e-6)
+
+
+# Clipping, masks, freezing
+
+
+def test_clipping_by_the_global_norm() -> None:
+    clip = optim.clip_by_global_norm(2.0)
+    tree = {"a": jnp.array([3.0, 0.0, 0.0]), "b": jnp.array([[4.0]])}  # of norm 5
+    clipped, _ = clip.update(tree, clip.init(tree))
+    chex.assert_trees_all_close(clipped, jax.tree.map(lambda g: g * 2 / 5, tree), rtol=1e-6)
+    short = jax.tree.map(lambda g: g * 0.3, tree)
+    chex.assert_trees_all_equal(clip.update(short, clip.init(short))[0], short)
+
+
+class Everything(nn.Module):
+    @nn.compact
+    def __call__(self, tokens) -> jax.Array:
+        x = nn.Embed(5, 3, name="embed")(tokens)
+        x = nn.LayerNorm(name="norm")(x)
+        x = nn.MultiHeadDotProductAttention(1, name="attention")(x)
+        return nn.Dense(2, name="head")(x)
+
+
+@pytest.fixture(scope="module")
+def params() -> dict:
+    tokens = jnp.zeros((1, 2), jnp.int32)
+    return jax.jit(Everything().init)(jax.random.key(0), tokens)["params"]
+
+
+def test_kernels_are_kernels_and_nothing_else(params) -> None:
+    marked = {
+        parameters.name(path)
+        for path, kernel in jax.tree_util.tree_leaves_with_path(parameters.kernels(params))
+        if kernel
+    }
+    attention = {f"attention/{part}/kernel" for part in ("query", "key", "value", "out")}
+    assert marked == {"head/kernel", *attention}
+
+
+def test_decay_reaches_the_kernels_only(params) -> None:
+    still = jax.tree.map(np.zeros_like, params)
+    for optimizer in (optim.adamw(0.1, 0.2), optim.chain(optim.add_l2(0.2), optim.sgd(0.1))):
+        updates, _ = jax.jit(optimizer.update)(still, optimizer.init(params), params)
+        expected = jax.tree.map(
+            lambda kernel, x: -0.02 * np.asarray(x) * kernel, parameters.kernels(params), params
+        )
+        chex.assert_trees_all_close(updates, expected, rtol=1e-6)
+
+
+def test_add_l2_is_the_gradient_of_the_penalty(params) -> None:
+    add = optim.add_l2(0.2)
+    still = jax.tree.map(np.zeros_like, params)
+    updates, _ = jax.jit(add.update)(still, add.init(params), params)
+    penalty = jax.jit(jax.grad(lambda params: 0.2 * losses.l2(params)))(params)
+    chex.assert_trees_all_close(updates, penalty, rtol=1e-6)
+
+
+def test_a_frozen_parameter_has_no_update_and_no_moments(params) -> None:
+    gradient = jax.tree.map(jnp.ones_like, params)
+    frozen = optim.freeze(optim.adamw(0.1), "^(embed|attention)/")
+    state = frozen.init(params)
+    updates, state = jax.jit(frozen.update)(gradient, state, params)
+    alone = {name: params[name] for name in ("norm", "head")}
+    optimizer = optim.adamw(0.1)
+    expected, expected_state = optimizer.update(
+        {name: gradient[name] for name in alone}, optimizer.init(alone), alone
+    )
+    chex.assert_trees_all_close({name: updates[name] for name in alone}, expected, rtol=1e-6)
+    for name in ("embed", "attention"):
+        chex.assert_trees_all_equal(updates[name], jax.tree.map(jnp.zeros_like, params[name]))
+    sizes = sorted(leaf.size for leaf in jax.tree.leaves(state))
+    assert sizes == sorted(leaf.size for leaf in jax.tree.leaves(expected_state))
+
+
+def test_freezing_nothing_is_refused(params) -> None:
+    with pytest.raises(UserError, match=r"No parameter matches 'encoder/'.*attention/key/bias"):
+        optim.freeze(optim.sgd(0.1), "encoder/").init(params)
+
+
+# Averaged weights
+
+
+def test_ema_and_its_bias() -> None:
+    weights = GENERATOR.normal(size=(17, 3))
+    average = {"w": jnp.zeros(3)}
+    for new in weights:
+        average = optim.ema(average, {"w": jnp.asarray(new, jnp.float32)}, 0.8)
+    shares = 0.8 ** np.arange(16, -1, -1) / np.sum(0.8 ** np.arange(17))
+    np.testing.assert_allclose(average["w"] / (1 - 0.8**17), shares @ weights, rtol=1e-5)
+
+    average = {"w": jnp.ones(3)}
+    for _ in range(17):
+        average = optim.ema(average, {"w": jnp.zeros(3)}, 0.8)
+    np.testing.assert_allclose(average["w"], 0.8**17, rtol=1e-5)

@@ -1,0 +1,96 @@
+"""Segmentation sets by name, and what is measured of masks."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dlcourse import analysis, data, learners, metrics
+from dlcourse.data import IGNORE, segmentation, tfds
+from dlcourse.data.segmentation import Labels, Masked, _prepare
+from dlcourse.errors import UserError
+from dlcourse.learner import Learner
+
+
+def test_labels_are_counted_from_zero_and_unknown_pixels_and_padding_are_ignored():
+    labels = Labels(("a", "b"), first=1, ignore=3)
+    batch = {
+        "image": np.full((1, 3, 5, 3), 255, np.uint8),
+        "label": np.array([[[1, 2, 3, 1, 2]] * 3], np.uint8),
+    }
+    prepared = _prepare(batch, labels, 4)
+    assert prepared["image"].shape == (1, 4, 8, 3)
+    expected = np.full((4, 8), IGNORE)
+    expected[:3, :5] = [0, 1, IGNORE, 0, 1]
+    np.testing.assert_array_equal(prepared["label"][0], expected)
+    np.testing.assert_array_equal(prepared["image"][0, :3, :5], 1.0)
+    np.testing.assert_array_equal(prepared["image"][0, 3:], 0.0)
+
+
+def test_images_of_any_size_are_brought_to_one_and_masks_gain_no_label():
+    random = np.random.default_rng(0)
+    record = {
+        "image": random.integers(0, 256, (23, 31, 3), dtype=np.uint8),
+        "segmentation_mask": np.repeat([[[1]], [[3]]], 31, axis=1).repeat([11, 12], 0).astype("u1"),
+    }
+    example = Masked([record], 16)[0]
+    assert example["image"].shape == (16, 16, 3)
+    assert set(np.unique(example["label"])) == {1, 3}
+
+
+def test_a_set_without_validation_lends_a_twelfth():
+    splits = tfds.splits({"train": 120, "test": 7})
+    assert {name: len(indices) for name, indices in splits.items()} == {
+        "train": 110,
+        "validation": 10,
+        "test": 7,
+    }
+    assert sorted(np.concatenate([*splits.values()])) == [*range(127)]
+
+
+def test_an_unknown_set_is_named():
+    with pytest.raises(UserError, match=r"cityscapes.*digit_scenes, camvid"):
+        segmentation("cityscapes")
+
+
+def test_mask_metrics_merge_over_batches_and_leave_the_ignored_out():
+    random = np.random.default_rng(1)
+    labels = random.integers(-1, 3, (5, 7, 11))
+    logits = random.normal(size=(5, 7, 11, 3)).astype(np.float32)
+    measure = analysis.mask_metrics(lambda state, batch: batch["logits"], ("a", "b", "c"), IGNORE)
+
+    def of(rows, mask):
+        return measure(
+            None, {"logits": logits[rows], "label": jnp.array(labels[rows]), "mask": mask}
+        )
+
+    whole = of(np.arange(5), jnp.ones(5))
+    parts = of(np.array([0, 1, 2]), jnp.ones(3)), of(np.array([3, 4, 0]), jnp.array([1.0, 1, 0]))
+    merged = jax.tree.map(jnp.add, *parts)
+    for name, value in whole.items():
+        np.testing.assert_allclose(merged[name].value, value.value, rtol=1e-6)
+    found, known = logits.argmax(-1), labels != IGNORE
+    np.testing.assert_allclose(whole["pixels"].value, (found == labels)[known].mean(), rtol=1e-6)
+    for c, name in enumerate("abc"):
+        both = ((found == c) & (labels == c)).sum()
+        either = (((found == c) & known) | (labels == c)).sum()
+        np.testing.assert_allclose(whole[f"class_iou/{name}"].value, both / either, rtol=1e-6)
+
+
+def test_measured_adds_to_evaluation_alone():
+    plain = Learner(None, None, lambda state, batch: {"loss": metrics.scalar(state)})
+    more = learners.measured(plain, lambda state, batch: {"twice": metrics.scalar(2 * state)})
+    found = more.evaluate(jnp.float32(3), {})
+    assert {name: float(value.value) for name, value in found.items()} == {"loss": 3, "twice": 6}
+    assert more.step is plain.step
+
+
+def test_the_figure_shows_background_and_ignored_pixels_clear():
+    masks = np.array([[[0, 1], [IGNORE, 1]]])
+    figure = analysis.draw_masks(np.zeros((1, 2, 2, 3)), {"truth": masks}, ("background", "a"))
+    shade = np.asarray(figure.axes[1].images[1].get_array())
+    np.testing.assert_array_equal(shade[..., 3] > 0, masks[0] == 1)
+
+
+def test_scenes_go_by_name():
+    assert data.segmentation("digit_scenes", seed=3).num_classes == 11
