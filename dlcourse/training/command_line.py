@@ -103,9 +103,11 @@ def prepare_process(config: Config) -> None:
     """Settings of the whole process; only a command line may touch them."""
     import jax
 
-    # Libraries that read data warn of things that their users cannot change here, and Orbax logs
-    # the tracebacks of errors that it then raises.
-    logging.getLogger("absl").setLevel(logging.CRITICAL)
+    # Libraries that read data warn of things that their users cannot change here, and of a save
+    # that failed Orbax logs every write, with its traceback, beside the error that it raises.
+    for library in ("absl", "asyncio"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+    sys.unraisablehook = _without_late_answers(sys.unraisablehook)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if config.compilation_cache and jax.config.values["jax_compilation_cache_dir"] is None:
         import platformdirs
@@ -116,6 +118,20 @@ def prepare_process(config: Config) -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     processes.connect(config)
+
+
+def _without_late_answers(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`hook`, which is not told of answers that come after the first failure of a save.
+
+    Orbax raises that failure and closes the event loop that TensorStore's other writes still want
+    to answer; each then prints a traceback of its own, of nothing that was not said already.
+    """
+
+    def told(event: Any) -> None:
+        if str(event.exc_value) != "Event loop is closed":
+            hook(event)
+
+    return told
 
 
 def load_experiment(path: pathlib.Path) -> Any:
