@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from dlcourse import losses
 from dlcourse.models.activations import ACTIVATIONS, Activation
+from dlcourse.models.convolution import Conv
 from dlcourse.models.initializers import INITIALIZERS
 from dlcourse.models.mlp import MLP
 
@@ -41,9 +42,10 @@ def signal(
 ) -> Signal:
     """Measures the hidden layers of a network of dense or convolutional layers in one pass.
 
-    `z^l` is what the l-th `nn.Dense`, `nn.Conv` or `models.convolution.Conv` gives, taken by Linen's `capture_intermediates`;
-    its gradient is that of a zero added to it, Linen's `perturb`, put in from outside so that the
-    model needs to know nothing. The last layer is the output and is left out.
+    `z^l` is what the l-th `nn.Dense` or `models.Conv` gives, taken by Linen's
+    `capture_intermediates`; its gradient is that of a zero added to it, Linen's `perturb`, put in
+    from outside so that the model needs to know nothing. The last layer is the output and is left
+    out.
 
     Args:
         loss: from the model's output to one number, such as a batch's mean cross-entropy.
@@ -52,7 +54,7 @@ def signal(
     order: list[tuple[str, ...]] = []
 
     def is_layer(module: nn.Module, method: str) -> bool:
-        return isinstance(module, nn.Dense | nn.Conv | Conv) and method == "__call__"
+        return isinstance(module, nn.Dense | Conv) and method == "__call__"
 
     def perturb(next_call: Callable, args: tuple, kwargs: dict, context: Any) -> Array:
         z = next_call(*args, **kwargs)
