@@ -25,13 +25,13 @@ from dlcourse.analysis.gradient_check import check_gradient as check_gradient
 from dlcourse.analysis.gradient_check import draw_checks as draw_checks
 from dlcourse.analysis.linear import draw_agreement as draw_agreement
 from dlcourse.analysis.linear import draw_templates as draw_templates
-from dlcourse.analysis.measurements import report_measurements as report_measurements
 from dlcourse.analysis.network import draw_passes as draw_passes
 from dlcourse.analysis.rates import draw_schedules as draw_schedules
 from dlcourse.analysis.regularisers import draw_regularisers as draw_regularisers
 from dlcourse.analysis.regularisers import kernel_entries as kernel_entries
 from dlcourse.analysis.regularisers import share_of_zeros as share_of_zeros
 from dlcourse.analysis.result_table import ResultTable as ResultTable
+from dlcourse.analysis.result_table import report_measurements as report_measurements
 from dlcourse.analysis.samples import sample_grid as sample_grid
 from dlcourse.analysis.segmentation import draw_class_iou as draw_class_iou
 from dlcourse.analysis.segmentation import draw_masks as draw_masks
