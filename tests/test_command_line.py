@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+from dlcourse.training.screen import Screen
+
 ROOT = pathlib.Path(__file__).parents[1]
 MLP = ROOT / "experiments" / "mnist_mlp.py"
 QUICK = ["--steps", "4", "--batch-size", "32", "--hidden", "8", "--no-progress"]
@@ -44,6 +46,7 @@ def test_help_shows_every_option_with_type_default_and_meaning(tmp_path):
     assert "--learning-rate FLOAT Adam's rate. (default: 0.001)" in words
     assert "--seeds INT How many seeds" in words
     assert "--precision {float32,bfloat16}" in words
+    assert words.index("--dropout") < words.index("--seed ")  # what is its own comes first
     options = set(re.findall(r"--[a-z-]+", words))
     assert {"--workdir", "--mesh", "--epochs", "--steps", "--no-compilation-cache"} <= options
     # Each field of the config is there.
@@ -54,6 +57,13 @@ def test_help_shows_every_option_with_type_default_and_meaning(tmp_path):
         sys.path.pop(0)
     fields = {"--" + name.replace("_", "-") for name in mnist_mlp.Config.__dataclass_fields__}
     assert fields <= options
+
+
+def test_of_learners_side_by_side_the_least_and_the_most_are_shown():
+    screen = Screen(total=10, live=False)
+    row = {"step": 3, "split": "train", "loss/a": 0.5, "loss/b": {"mean": 2.0, "std": 0.1}}
+    screen.show(3, row | {"loss/c": None, "cost": 7.0})
+    assert screen._texts["train"] == "train loss 0.5 to 2 cost 7"
 
 
 @pytest.mark.parametrize(

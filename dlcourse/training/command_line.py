@@ -1,6 +1,7 @@
 """From the command line to a run, and from what went wrong to a message and an exit status."""
 
 import importlib.util
+import inspect
 import logging
 import os
 import pathlib
@@ -88,11 +89,20 @@ def parse(config: type[C], args: list[str]) -> C:
     """The config that command-line arguments describe; exits with status 2 if they do not."""
     import tyro
 
+    _own_options_first(config)
     try:
         return tyro.cli(config, args=args, prog=pathlib.Path(sys.argv[0]).name)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+def _own_options_first(config: type[Config]) -> None:
+    """What an experiment adds or changes leads its `--help`; a base class would come before it."""
+    fields = config.__dataclass_fields__
+    own = [name for name in inspect.get_annotations(config) if name in fields]
+    order = dict.fromkeys([*own, *fields])
+    config.__dataclass_fields__ = {name: fields[name] for name in order}
 
 
 def _experiment_name() -> str:

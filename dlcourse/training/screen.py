@@ -1,7 +1,7 @@
 """What a person sees while a run goes on: one line of progress, then a table of results."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -18,13 +18,15 @@ class Screen:
 
     def __init__(self, total: int, live: bool) -> None:
         self.console = Console(stderr=False, highlight=False, quiet=not processes.is_first())
+        if not self.console.is_terminal:
+            self.console.width = 120  # a log file has room
         self.live = live and self.console.is_terminal
         self.total = total
         self._shown = time.monotonic()
         self._progress = Progress(
             TextColumn("step"),
             MofNCompleteColumn(),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=20),
             TextColumn("{task.fields[metrics]}"),
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
@@ -46,13 +48,13 @@ class Screen:
         self.console.print(text, soft_wrap=True)
 
     def show(self, step: int, row: Mapping[str, Any]) -> None:
-        """Shows a row of metrics beside the step."""
-        values = [
-            f"{name} {_short(value)}"
-            for name, value in row.items()
-            if name not in ("step", "split")
-        ]
-        self._texts[row["split"]] = f"{row['split']} {' '.join(values)}"
+        """Shows a row of metrics beside the step; of learners side by side the least and most."""
+        metrics: dict[str, list] = {}
+        for name, value in row.items():
+            if name not in ("step", "split"):
+                metrics.setdefault(name.partition("/")[0], []).append(value)
+        texts = [f"{name} {_range(values)}" for name, values in metrics.items()]
+        self._texts[row["split"]] = f"{row['split']} {' '.join(texts)}"
         self._update(step)
 
     def rate(self, step: int, examples_per_second: float) -> None:
@@ -62,6 +64,9 @@ class Screen:
     def _update(self, step: int) -> None:
         text = " · ".join(self._texts.values())
         if self.live:
+            # What is left beside the step, the bar and the time; a table would cut those too.
+            room = max(20, self.console.width - 50 - 2 * len(str(self.total)))
+            text = text if len(text) <= room else text[: room - 1] + "…"
             self._progress.update(self._task, completed=step, metrics=text)
         elif time.monotonic() - self._shown > QUIET_SECONDS:
             self._shown = time.monotonic()
@@ -87,6 +92,15 @@ class Screen:
         )
 
 
+def _range(values: Sequence[Any]) -> str:
+    """One value as `_short` has it; of several the least and the most."""
+    if len(values) == 1:
+        return _short(values[0])
+    means = [value["mean"] if isinstance(value, Mapping) else value for value in values]
+    finite = [mean for mean in means if mean is not None]
+    return f"{_short(min(finite))} to {_short(max(finite))}" if finite else "nan"
+
+
 def _short(value: Any) -> str:
     """A number in four digits; a population as its mean and spread."""
     if value is None:
@@ -95,4 +109,4 @@ def _short(value: Any) -> str:
         return _short(value["mean"]) + (
             f" ± {value['std']:.2g}" if value["std"] is not None else ""
         )
-    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
