@@ -22,9 +22,6 @@ class Mean(NamedTuple):
     total: Float[Array, "*members"]
     weight: Float[Array, "*members"]
 
-    def merge(self, other: "Mean") -> "Mean":
-        return Mean(self.total + other.total, self.weight + other.weight)
-
     @property
     def value(self) -> Float[ArrayLike, "*members"]:
         return self.total / self.weight

@@ -74,6 +74,14 @@ def test_an_empty_split_is_refused():
         data.Dataset("tiny", rows, {"train": np.arange(3), "validation": np.arange(0)})
 
 
+@pytest.mark.parametrize(("classes", "words"), [(("cat",), "one class, cat"), ((), "no classes")])
+def test_a_target_with_nothing_to_tell_apart_is_refused(classes, words):
+    examples = {"image": np.zeros((3, 2)), "label": np.zeros(3, np.int32)}
+    lone = data.Dataset("tiny", examples, {"train": np.arange(3)}, classes=classes)
+    with pytest.raises(UserError, match=f"'tiny' has {words}"):
+        lone.num_classes  # noqa: B018
+
+
 def test_a_set_that_is_not_prepared(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(UserError, match="tfds build mnist"):

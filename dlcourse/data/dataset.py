@@ -51,6 +51,14 @@ class Dataset:
 
     @property
     def num_classes(self) -> int:
+        """How many classes a classifier of this set has to tell apart.
+
+        Raises:
+            UserError: there are not two.
+        """
+        if len(self.classes) < 2:
+            has = f"one class, {self.classes[0]}" if self.classes else "no classes"
+            raise UserError(f"'{self.name}' has {has}: there is nothing to tell apart.")
         return len(self.classes)
 
     @property
