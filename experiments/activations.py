@@ -5,8 +5,8 @@ python experiments/activations.py --dataset mnist --hidden 256 128 --epochs 5 --
 
 `figures/activations.png` draws all nine with their derivatives, `curves.png` what each of the
 six learns, `saturation.png` how many units of each layer no gradient can move. Test accuracy in %,
-seed 0, in the order of `HIDDEN`: digits 97.1, 95.3, 95.3, 10.4, 96.9, 97.3 in 3 s on two cores;
-MNIST 96.6, 97.2, 97.2, 91.3, 96.6, 96.4 in 48 s. Four layers of sigmoid fade the gradient away.
+seed 0, in the order of `HIDDEN`: digits 97.1, 95.3, 95.3, 10.4, 96.9, 97.3 in 20 CPU
+seconds; MNIST 96.6, 97.2, 97.2, 91.3, 96.6, 96.4. Four layers of sigmoid fade the gradient away.
 """
 
 import dataclasses

@@ -7,7 +7,9 @@ python experiments/attribution.py --dataset mnist --epochs 10
 digit; `methods.png` what five methods say of the right class; `deletion.png` how fast its
 probability falls as the pixels go that count most. Exact Shapley values ask for every set of
 features, so they take an image as 12 patches; Kernel SHAP (`pip install 'dlcourse[attribution]'`)
-draws sets by chance and takes it as 64.
+draws sets by chance and takes it as 64. On digits, seed 0, in 25 CPU seconds: the deletion curve
+has the area 0.50 by chance, 0.13 by Kernel SHAP and by expected gradients, which hardly differ, and
+0.06 by integrated gradients, whose baseline is what the pixels are deleted to.
 """
 
 import dataclasses

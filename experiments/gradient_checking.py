@@ -1,10 +1,12 @@
 """Gradient checking (deck 001): a right gradient, and two with a planted mistake.
 
-    python experiments/gradient_checking.py
+python experiments/gradient_checking.py
 
 The network trains first, so that the gradient is checked where it matters. `figures/check.png`
 shows the relative difference to central differences over the step ε: rounding on the left,
 curvature on the right, below 1e-7 between for the right gradient and nowhere for the wrong ones.
+Seed 0: 8e-11 at the best ε, 1e-5; 0.78 and 0.96 for the wrong ones, whose leaf is named. 10 CPU
+seconds.
 """
 
 import dataclasses

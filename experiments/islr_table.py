@@ -2,6 +2,15 @@
 
 python experiments/islr_table.py
 python experiments/islr_table.py --dataset mnist --epochs 40
+
+`table.png` and the table printed. Test error in percent, mean of seeds 0 to 2; digits take 25 CPU
+seconds, MNIST two minutes on two cores:
+
+                          digits       MNIST  published
+network with dropout  1.6 ± 0.3  1.54 ± 0.08        1.8
+network with ridge    2.4 ± 0.1  1.65 ± 0.07        2.3
+multinomial logistic  7.8 ± 0.6  7.38 ± 0.04        7.2
+LDA                         4.4        12.70       12.7
 """
 
 import dataclasses

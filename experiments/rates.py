@@ -1,8 +1,16 @@
 """Learning-rate schedules on the same network, trained side by side (decks 001 and 003).
 
-    python experiments/rates.py
+python experiments/rates.py
 
-`figures/schedules.png` draws each rate over the run, `curves.png` what each of them learns.
+`figures/schedules.png` draws each rate over the run, `curves.png` what each of them learns. Test
+accuracy and loss on digits, seed 0, in 15 CPU seconds:
+
+constant            97.1 %  0.094        step                97.3 %  0.092
+time decay          94.7 %  0.173        cosine              97.1 %  0.095
+staircase           96.9 %  0.105        warm-up and cosine  96.9 %  0.093
+exponential         95.1 %  0.167        one-cycle           97.1 %  0.092
+
+The two that fall at once end before they have learned; 450 images do not tell the others apart.
 """
 
 import dataclasses

@@ -5,7 +5,7 @@ python experiments/universal_approximation.py --curve chirp --activation relu
 
 `figures/approximation.png` shows the largest error against the width: of trained networks, of
 linear ones, which gain nothing by it, and of the least-squares fit on random features, an oracle
-of what the width is good for. Mean of 3 seeds (of 5 for the oracle), two CPU cores, 35 seconds:
+of what the width is good for. Mean of 3 seeds (of 5 for the oracle), in 45 CPU seconds:
 
 hidden units             1      8     16      32      64     128     256
 tanh, trained         0.58   0.48   0.26   0.050   0.023   0.011   0.013

@@ -4,7 +4,8 @@ python experiments/worked_network.py
 python experiments/worked_network.py --steps 20
 
 Inputs 2 and 3, target 1, weights .11 .21 .12 .08 .14 .15, rate .05. The network says 0.191, its
-error is 0.327; after one step it says 0.26. `figures/network.png` shows every number of both.
+error is 0.327; after one step it says 0.26. `figures/network.png` shows every number of both. 4 CPU
+seconds.
 """
 
 import dataclasses
