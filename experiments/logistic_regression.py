@@ -64,7 +64,7 @@ def experiment(config: Config) -> training.Experiment:
         # A softmax over two classes has two weights where a sigmoid has their difference.
         ours = ours[:, -1] - (ours[:, 0] if ours.shape[1] == 2 else 0)
         names = load_breast_cancer().feature_names
-        return analysis.draw_agreement(ours, theirs, names, "scikit-learn")
+        return analysis.draw_agreement(ours, theirs, names, "scikit-learn", examples.classes[-1])
 
     def templates(state: Any) -> Any:
         return analysis.draw_templates(

@@ -337,7 +337,7 @@ def draw_deletion(curves: Mapping[str, DeletionCurve], output: str = "output") -
         label = f"{name}, area {curve.area.mean():.3f}"
         panel.plot(100 * curve.share, curve.outputs.mean(0), style, label=label)
     panel.set_xlabel("inputs taken away, those of most account first (%)")
-    panel.set_ylabel(f"{output}, mean over examples")
+    panel.set_ylabel(f"{output},\nmean over examples")
     panel.grid(alpha=0.3)
     panel.legend(fontsize=8)
     return figure

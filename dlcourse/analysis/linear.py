@@ -12,6 +12,7 @@ def draw_agreement(
     theirs: Float[np.ndarray, " weights"],
     names: Sequence[str],
     source: str,
+    positive: str,
 ) -> Any:
     """Two solutions of one problem: every weight as a bar and, beside it, the other's as a dot.
 
@@ -19,6 +20,7 @@ def draw_agreement(
         ours, theirs: the weights, in the order of `names`.
         names: what each weight multiplies.
         source: whose the other solution is.
+        positive: the class that positive weights speak for.
     """
     from matplotlib.figure import Figure
 
@@ -32,7 +34,10 @@ def draw_agreement(
     panel.set_yticks(places, [names[i] for i in order], fontsize=8)
     panel.axvline(0, color="black", linewidth=0.5)
     furthest = np.max(np.abs(ours - theirs))
-    panel.set(xlabel="weight", title=f"no weight differs by more than {furthest:.1g}")
+    panel.set(
+        xlabel=f"weight; above 0 it speaks for {positive}",
+        title=f"no weight differs by more than {furthest:.1g}",
+    )
     panel.margins(y=0.01)
     panel.legend(fontsize=8)
     return figure
