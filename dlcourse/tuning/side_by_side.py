@@ -14,6 +14,7 @@ import numpy as np
 from dlcourse.data import Dataset
 from dlcourse.learner import Learner
 from dlcourse.training import Config, Experiment
+from dlcourse.training.population import each
 from dlcourse.tuning.space import Choice, Space
 
 C = TypeVar("C", bound=Config)
@@ -54,19 +55,19 @@ def side_by_side(
 
     def init(key: Any, batch: Any) -> Members:
         with nn.intercept_methods(_dropout):
-            learned = jax.vmap(lambda h: make_learner(h).init(key, batch))(hyperparameters)
+            learned = each(lambda h: make_learner(h).init(key, batch))(hyperparameters)
         return Members(jax.tree.map(jnp.asarray, dict(hyperparameters)), learned)
 
     def step(state: Members, batch: Any, key: Any) -> Any:
         with nn.intercept_methods(_dropout):
-            learned, metrics = jax.vmap(lambda h, s: make_learner(h).step(s, batch, key))(
+            learned, metrics = each(lambda h, s: make_learner(h).step(s, batch, key))(
                 state.hyperparameters, state.learned
             )
         return Members(state.hyperparameters, learned), metrics
 
     def evaluate(state: Members, batch: Any) -> Any:
         with nn.intercept_methods(_dropout):
-            return jax.vmap(lambda h, s: make_learner(h).evaluate(s, batch))(
+            return each(lambda h, s: make_learner(h).evaluate(s, batch))(
                 state.hyperparameters, state.learned
             )
 
