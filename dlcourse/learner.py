@@ -17,10 +17,10 @@ class Learner(NamedTuple):
         evaluate: `(state, batch) -> metrics`. The batch holds `mask`, 1 for an example that counts
             and 0 for padding.
 
-    A state is any pytree of arrays. If it has a field `opt_state`, evaluation does not read that
-    field, so the copy kept of the best state goes without it. Metrics map a name to a
-    `dlcourse.metrics.Mean`. A batch is a dict of arrays with the examples along the first axis;
-    `index` is each example's number in its data set.
+    A state is any pytree of arrays. If it, or a part of it, has a field `opt_state`, evaluation
+    does not read that field, so the copy kept of the best state goes without it. Metrics map a name
+    to a `dlcourse.metrics.Mean`. A batch is a dict of arrays with the examples along the first
+    axis; `index` is each example's number in its data set.
     """
 
     init: Callable[[Any, Batch], State]

@@ -14,7 +14,6 @@ from dlcourse.analysis.channels import draw_alike as draw_alike
 from dlcourse.analysis.channels import draw_maps as draw_maps
 from dlcourse.analysis.channels import saliency as saliency
 from dlcourse.analysis.classification import classification as classification
-from dlcourse.analysis.comparison import draw_comparison as draw_comparison
 from dlcourse.analysis.decision import Decision as Decision
 from dlcourse.analysis.decision import draw_decisions as draw_decisions
 from dlcourse.analysis.diagnosis import Diagnosis as Diagnosis
@@ -24,16 +23,16 @@ from dlcourse.analysis.filters import draw_filters as draw_filters
 from dlcourse.analysis.gradient_check import GradientCheck as GradientCheck
 from dlcourse.analysis.gradient_check import check_directions as check_directions
 from dlcourse.analysis.gradient_check import check_gradient as check_gradient
-from dlcourse.analysis.gradient_checks import draw_checks as draw_checks
+from dlcourse.analysis.gradient_check import draw_checks as draw_checks
 from dlcourse.analysis.linear import draw_agreement as draw_agreement
 from dlcourse.analysis.linear import draw_templates as draw_templates
-from dlcourse.analysis.measurements import report_measurements as report_measurements
 from dlcourse.analysis.network import draw_passes as draw_passes
 from dlcourse.analysis.rates import draw_schedules as draw_schedules
 from dlcourse.analysis.regularisers import draw_regularisers as draw_regularisers
 from dlcourse.analysis.regularisers import kernel_entries as kernel_entries
 from dlcourse.analysis.regularisers import share_of_zeros as share_of_zeros
 from dlcourse.analysis.result_table import ResultTable as ResultTable
+from dlcourse.analysis.result_table import report_measurements as report_measurements
 from dlcourse.analysis.samples import sample_grid as sample_grid
 from dlcourse.analysis.segmentation import draw_class_iou as draw_class_iou
 from dlcourse.analysis.segmentation import draw_masks as draw_masks

@@ -15,6 +15,8 @@ from dlcourse.models.convolution import Conv
 from dlcourse.models.initializers import INITIALIZERS
 from dlcourse.models.mlp import MLP
 
+SATURATED = 0.05  # a slope below it lets next to nothing back
+
 
 class Signal(NamedTuple):
     """One number a hidden layer, from the input's side to the output's.
@@ -23,7 +25,7 @@ class Signal(NamedTuple):
         activation_variance: of `a^l = g(z^l)`, over units and examples.
         gradient_variance: of `dJ/dz^l`, over units and examples.
         dead: the share of units with `g'(z) = 0` on every example: none can move them.
-        saturated: the share of (unit, example) pairs with `|g'(z)| < threshold`.
+        saturated: the share of (unit, example) pairs with `|g'(z)| < 0.05`.
     """
 
     activation_variance: Float[Array, " layers"]
@@ -38,7 +40,6 @@ def signal(
     x: Float[Array, "batch ..."],
     loss: Callable[[Array], Array],
     activation: Activation,
-    threshold: float = 0.05,
 ) -> Signal:
     """Measures the hidden layers of a network of dense or convolutional layers in one pass.
 
@@ -95,7 +96,7 @@ def signal(
                 jnp.var(activation.function(z)),
                 jnp.var(dz),
                 jnp.mean(jnp.all(slope == 0, axis=examples)),
-                jnp.mean(slope < threshold),
+                jnp.mean(slope < SATURATED),
             )
         )
     return jax.tree.map(lambda *layers: jnp.stack(layers), *measured)
@@ -132,8 +133,8 @@ def signal_at_start(
 TITLES = {
     "activation_variance": "variance of activations, $a^l = g(z^l)$",
     "gradient_variance": "variance of gradients, $∂J/∂z^l$",
-    "dead": "share of dead units",
-    "saturated": "share of saturated (unit, example) pairs",
+    "dead": "share of dead units:\n$g'(z) = 0$ on every example",
+    "saturated": f"share of saturated (unit, example) pairs:\n$|g'(z)| < {SATURATED}$",
 }
 
 
