@@ -92,6 +92,7 @@ class _Schedule:
         return orders[0] if self.single else np.stack(orders)
 
 
+@dataclasses.dataclass(eq=False)
 class Resident(_Schedule):
     """A set on the device: a chunk is only the numbers of its examples.
 
