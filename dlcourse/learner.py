@@ -37,8 +37,14 @@ class Policy(NamedTuple):
         accumulate: into how many micro-batches a batch is cut, to fit a smaller memory.
         ema: the decay of an exponential moving average of the weights, which evaluation then
             uses; None for none.
+        remat: whether to keep only what enters each layer of a model, and compute the layer again
+            for its gradient: less memory, about a third more time.
+        freeze: a regular expression; a weight in whose path it is found stays as it begins. The
+            path reads `Dense_0/kernel`, with several networks `generator/Dense_0/kernel`.
     """
 
     precision: str = "float32"
     accumulate: int = 1
     ema: float | None = None
+    remat: bool = False
+    freeze: str | None = None

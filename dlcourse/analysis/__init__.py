@@ -7,6 +7,7 @@ from dlcourse.analysis.activations import draw_activations as draw_activations
 from dlcourse.analysis.approximation import draw_approximation as draw_approximation
 from dlcourse.analysis.approximation import fit_random_features as fit_random_features
 from dlcourse.analysis.approximation import largest_errors as largest_errors
+from dlcourse.analysis.augmentation import draw_augmentations as draw_augmentations
 from dlcourse.analysis.channels import channel_maps as channel_maps
 from dlcourse.analysis.channels import channel_similarity as channel_similarity
 from dlcourse.analysis.channels import draw_alike as draw_alike
