@@ -95,6 +95,10 @@ def parse(config: type[C], args: list[str]) -> C:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:
+        # `--help | head`: who reads has seen enough, and Python's last flush must not say so.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
 
 
 def _own_options_first(config: type[Config]) -> None:
