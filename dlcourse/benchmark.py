@@ -222,8 +222,9 @@ def report(figures: dict[str, Any], earlier: dict[str, Any] | None) -> None:
 
 def split_arguments() -> tuple[list[str], list[str]]:
     """The benchmark's own arguments, and those of the experiment after `--`."""
-    own, _, others = ("\n".join(sys.argv[1:]) + "\n").partition("--\n")
-    return own.splitlines(), others.splitlines()
+    args = sys.argv[1:]
+    middle = args.index("--") if "--" in args else len(args)
+    return args[:middle], args[middle + 1 :]
 
 
 def command(kind: type[T], prog: str, measures: Callable[[T, Any, Any], dict[str, Any]]) -> None:
