@@ -43,11 +43,11 @@ class Config(training.Config):
     whole images."""
     light: float = 0.0
     """By which share the brightness and contrast of training images change at most."""
-    learning_rate: float = 1e-2
+    learning_rate: float = 6e-3
     """Adam's rate; it falls to zero along a cosine."""
-    batch_size: int = 32
+    batch_size: int = 8
     """Images in a step, over all devices together."""
-    epochs: float = 40
+    epochs: float = 6
     """How often training walks through the train split."""
 
 
