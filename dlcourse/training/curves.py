@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+COLOURS = (*(f"C{number}" for number in range(10)), "black", "navy", "gold", "lime")
+
 
 def draw_curves(rows: Sequence[Mapping[str, Any]], path: pathlib.Path) -> None:
     """One panel a metric, one line a split; a population as its mean and spread.
@@ -29,7 +31,10 @@ def draw_curves(rows: Sequence[Mapping[str, Any]], path: pathlib.Path) -> None:
             _draw_metric(panel, rows, name, number if len(members) > 1 else None)
         panel.set(xlabel="step", title=title.replace("_", " "))
         panel.grid(alpha=0.3)
-        panel.legend(fontsize=8)
+        if len(members) > 4:  # beside the panel: in it, they would cover the lines
+            panel.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        else:
+            panel.legend(fontsize=8)
     for panel in panels[len(panels_of) :]:
         panel.set_visible(False)
     figure.savefig(path, dpi=120)
@@ -43,7 +48,7 @@ def _draw_metric(
     for split, (color, style) in styles.items():
         label = split
         if number is not None:
-            color = f"C{number}"
+            color = COLOURS[number % len(COLOURS)]
             style = {"train": ":", "validation": "-", "test": "*"}[split]
             label = name.partition("/")[2] if split == "validation" else ""
         points = [
