@@ -17,10 +17,10 @@ class Learner(NamedTuple):
         evaluate: `(state, batch) -> metrics`. The batch holds `mask`, 1 for an example that counts
             and 0 for padding.
 
-    A state is any pytree of arrays. If it has a field `opt_state`, evaluation does not read that
-    field, so the copy kept of the best state goes without it. Metrics map a name to a
-    `dlcourse.metrics.Mean`. A batch is a dict of arrays with the examples along the first axis;
-    `index` is each example's number in its data set.
+    A state is any pytree of arrays. If it, or a part of it, has a field `opt_state`, evaluation
+    does not read that field, so the copy kept of the best state goes without it. Metrics map a name
+    to a `dlcourse.metrics.Mean`. A batch is a dict of arrays with the examples along the first
+    axis; `index` is each example's number in its data set.
     """
 
     init: Callable[[Any, Batch], State]
@@ -37,8 +37,14 @@ class Policy(NamedTuple):
         accumulate: into how many micro-batches a batch is cut, to fit a smaller memory.
         ema: the decay of an exponential moving average of the weights, which evaluation then
             uses; None for none.
+        remat: whether to keep only what enters each layer of a model, and compute the layer again
+            for its gradient: less memory, about a third more time.
+        freeze: a regular expression; a weight in whose path it is found stays as it begins. The
+            path reads `Dense_0/kernel`, with several networks `generator/Dense_0/kernel`.
     """
 
     precision: str = "float32"
     accumulate: int = 1
     ema: float | None = None
+    remat: bool = False
+    freeze: str | None = None

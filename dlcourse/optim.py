@@ -123,21 +123,24 @@ def add_l2(weight_decay: Number, mask: Mask = parameters.kernels) -> optax.Gradi
 
 
 def freeze(
-    optimizer: optax.GradientTransformation, pattern: str
+    optimizer: optax.GradientTransformation, frozen: str | Mask
 ) -> optax.GradientTransformationExtraArgs:
     """`optimizer` for every parameter but those whose path matches a regular expression.
 
     A path reads `encoder/Dense_0/kernel`. A frozen parameter gets no update, and the optimizer
     keeps no moments for it. Clipping inside `optimizer` does not count its gradient.
 
+    Args:
+        optimizer: for the others.
+        frozen: the regular expression; or a mask, True at the parameters that are frozen.
+
     Raises:
         UserError: from `init`, where no parameter matches.
     """
 
     def label(params: PyTree) -> PyTree:
-        return jax.tree.map(
-            lambda frozen: "frozen" if frozen else "trained", parameters.matching(pattern, params)
-        )
+        found = frozen(params) if callable(frozen) else parameters.matching(frozen, params)
+        return jax.tree.map(lambda frozen: "frozen" if frozen else "trained", found)
 
     return optax.partition({"trained": optimizer, "frozen": optax.set_to_zero()}, label)
 

@@ -3,7 +3,7 @@
 python experiments/activations.py
 python experiments/activations.py --dataset mnist --hidden 256 128 --epochs 5 --batch-size 100
 
-`figures/activations.png` draws all nine with their derivatives, `comparison.png` what each of the
+`figures/activations.png` draws all nine with their derivatives, `curves.png` what each of the
 six learns, `saturation.png` how many units of each layer no gradient can move. Test accuracy in %,
 seed 0, in the order of `HIDDEN`: digits 97.1, 95.3, 95.3, 10.4, 96.9, 97.3 in 3 s on two cores;
 MNIST 96.6, 97.2, 97.2, 91.3, 96.6, 96.4 in 48 s. Four layers of sigmoid fade the gradient away.
@@ -79,12 +79,5 @@ def experiment(config: Config) -> training.Experiment:
     return training.Experiment(learner, images, "max accuracy/relu", figures)
 
 
-def compare(config: Config, interruption: Any) -> None:
-    """One run, and the learning curves of its six members in one figure."""
-    result = training.run(experiment(config), config, name="activations", interruption=interruption)
-    figure = analysis.draw_comparison(result.folder.rows, ("loss", "accuracy"))
-    figure.savefig(result.folder.figures / "comparison.png", dpi=120)
-
-
 if __name__ == "__main__":
-    training.launch(compare, Config)
+    training.main(experiment, Config)

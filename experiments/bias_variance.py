@@ -76,7 +76,7 @@ def body(config: Config, interruption: Interruption) -> None:
     for (size, width), losses_seen in curves.items():
         if width == config.widths[-1] or size == config.sizes[-1]:  # the two curves of the figure
             diagnosis = analysis.diagnose(*losses_seen, config.acceptable)
-            print(f"{size} examples, {width} hidden units: {diagnosis.sentence}")
+            print(f"{size} examples, width {width}: {diagnosis.sentence}")
     figure = analysis.draw_bias_variance(curves, config.acceptable)
     figure.savefig(folder / "bias_variance.png", dpi=120)
     print(f"Everything is in {folder}")

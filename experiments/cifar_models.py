@@ -1,4 +1,4 @@
-"""Deck 003's three CIFAR-10 models and ResNet-20, in one figure and one table.
+"""Deck 003's three CIFAR-10 models and ResNet-20, in one figure and one table; AlexNet on request.
 
     python experiments/cifar_models.py
     python experiments/cifar_models.py --dataset cifar10 --examples 45833 --epochs 60 --seeds 3
@@ -10,7 +10,7 @@ Where CIFAR-10 was prepared from a JPEG copy its images are slightly lossy: say 
 
 import dataclasses
 import functools
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -20,27 +20,32 @@ from dlcourse.data import augment
 from dlcourse.training.interruption import Interruption
 
 MODELS = {
-    "model 1, dense": models.CIFARModel1,
-    "model 2, LeNet": models.CIFARModel2,
-    "model 3, BN": models.CIFARModel3,
-    "ResNet-20": models.ResNet20,
+    "model-1": models.CIFARModel1,
+    "model-2": models.CIFARModel2,
+    "model-3": models.CIFARModel3,
+    "alexnet": models.AlexNetCIFAR,
+    "resnet-20": models.ResNet20,
 }
-BARS = {"model 2, LeNet": 0.70, "model 3, BN": 0.91, "ResNet-20": 0.917}
+BARS = {"model-2": 0.70, "model-3": 0.91, "resnet-20": 0.917}
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(training.Config):
-    """Four networks from dense to residual on the same images."""
+    """Networks from dense to residual on the same images."""
 
     dataset: str = "digits"
     """`digits` is bundled; `cifar10` is prepared by TFDS."""
+    networks: tuple[Literal["model-1", "model-2", "model-3", "alexnet", "resnet-20"], ...] = (
+        "model-1", "model-2", "model-3", "resnet-20",
+    )  # fmt: skip
+    """Dense; LeNet-5 with ReLU; six convolutions with batch norm; AlexNet; residual."""
     examples: int = 300
     """How many training examples are used."""
     augment: bool = False
     """Mirror and shift the training images, as for CIFAR."""
     learning_rate: float = 1e-3
     """Adam's rate; it falls to zero along a cosine."""
-    batch_size: int = 50
+    batch_size: int = 20
     """Examples in a step, over all devices together."""
     epochs: float = 4
     """How often training walks through the train split."""
@@ -77,7 +82,7 @@ def experiment(name: str, config: Config) -> training.Experiment:
 
 
 def body(config: Config, interruption: Interruption) -> None:
-    variants = {name: functools.partial(experiment, name) for name in MODELS}
+    variants = {name: functools.partial(experiment, name) for name in config.networks}
     results, folder = training.run_variants(
         variants, config, name="cifar_models", interruption=interruption
     )
@@ -85,7 +90,7 @@ def body(config: Config, interruption: Interruption) -> None:
     figure = analysis.draw_variants(curves, "validation accuracy")
     figure.savefig(folder / "comparison.png", dpi=120)
     analysis.ResultTable(
-        f"Four networks on {config.dataset}, {config.examples} training images",
+        f"Networks on {config.dataset}, {config.examples} training images",
         "test accuracy",
         {name: result.values("test", "accuracy") for name, result in results.items()},
         references=BARS if config.dataset == "cifar10" else {},

@@ -72,7 +72,7 @@ def experiment(config: Config) -> training.Experiment:
                 return np.diff(predict(state, {"features": grid}))[:, 0]
 
             right = np.mean((score(test["features"], after[name]) > 0) == test["label"])
-            decisions[f"{name}\n{right:.1%} of the test points"] = analysis.Decision(
+            decisions[f"{name}\n{right:.1%} of the test points right"] = analysis.Decision(
                 train["features"],
                 train["label"],
                 *(lambda grid, s=run[name], f=score: f(grid, s) for run in (before, after)),

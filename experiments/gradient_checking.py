@@ -55,10 +55,10 @@ def experiment(config: Config) -> training.Experiment:
                     wrong = right["Dense_0"] | {"bias": factor * right["Dense_0"]["bias"]}
                     return right | {"Dense_0": wrong}
 
-                return gradient
+                return jax.jit(gradient)
 
             gradients = {
-                "jax.grad": jax.grad(cost),
+                "jax.grad": jax.jit(jax.grad(cost)),
                 "sign error in one bias": with_mistake(-1.0),
                 "1/m forgotten in one bias": with_mistake(float(len(x))),
             }

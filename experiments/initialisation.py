@@ -4,7 +4,7 @@ python experiments/initialisation.py
 python experiments/initialisation.py --activation tanh
 
 `figures/depth.png` shows the variance of activations and gradients through 30 untrained layers,
-`comparison.png` what each scheme does to the training of a deep network. Test accuracy on digits,
+`curves.png` what each scheme does to the training of a deep network. Test accuracy on digits,
 ReLU, seed 0: he 96.2 %, xavier 93.8 %, glorot 92.9 %; small normal and zeros learn nothing. 4 s on
 two cores.
 """
@@ -70,14 +70,5 @@ def experiment(config: Config) -> training.Experiment:
     return training.Experiment(learner, images, "min loss/he", {"depth": depth})
 
 
-def compare(config: Config, interruption: Any) -> None:
-    """One run, and the learning curves of its five members in one figure."""
-    result = training.run(
-        experiment(config), config, name="initialisation", interruption=interruption
-    )
-    figure = analysis.draw_comparison(result.folder.rows, ("loss", "accuracy"))
-    figure.savefig(result.folder.figures / "comparison.png", dpi=120)
-
-
 if __name__ == "__main__":
-    training.launch(compare, Config)
+    training.main(experiment, Config)

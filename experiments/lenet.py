@@ -9,7 +9,7 @@ scikit-learn's 8x8 digits are enlarged to 32x32, the size of LeNet-5's input. On
 
 import dataclasses
 import functools
-from typing import Any
+from typing import Any, Literal
 
 import jax
 
@@ -26,7 +26,9 @@ class Config(training.Config):
 
     dataset: str = "digits"
     """`digits` is bundled; any other name is a labelled image set prepared by TFDS."""
-    features: tuple[int, ...] = (32, 64)
+    networks: tuple[Literal["LeNet-5", "CNN"], ...] = ("LeNet-5", "CNN")
+    """Which of the two to train."""
+    features: tuple[int, ...] = (32, 64, 64)
     """The channels of the CNN's blocks."""
     hidden: int = 128
     """The width of the CNN's dense layer."""
@@ -77,7 +79,7 @@ def experiment(network: str, config: Config) -> training.Experiment:
 
 def body(config: Config, interruption: Interruption) -> None:
     results, folder = training.run_variants(
-        {name: functools.partial(experiment, name) for name in ("LeNet-5", "CNN")},
+        {name: functools.partial(experiment, name) for name in config.networks},
         config,
         name="lenet",
         interruption=interruption,

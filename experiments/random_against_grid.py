@@ -124,10 +124,15 @@ def draw(draws: np.ndarray, grids: dict[int, np.ndarray], dataset: str) -> Figur
         line = 1 - expected_best(values)
         panel.plot(k[:trials], line, color, label=f"grid of {trials}, in any order")
         panel.plot(trials, line[-1], color + "o")
-    panel.set(xscale="log", yscale="log", xlabel="trials", ylabel="1 - validation accuracy")
+    panel.set(
+        xscale="log",
+        yscale="log",
+        xlabel="trials",
+        ylabel="validation error of the best trial so far",
+    )
     panel.set_xticks([1, 2, 4, *grids], [str(mark) for mark in (1, 2, 4, *grids)])
     panel.minorticks_off()
-    panel.set_title(f"The best of the trials so far, {dataset}")
+    panel.set_title(f"Random search against grids on {dataset}")
     panel.grid(alpha=0.3)
     panel.legend(fontsize=8)
     return figure

@@ -5,12 +5,16 @@
         --features 32 64 128 --flip --shift 4
 
 One change at a time from a plain beginning, and four of them together; every row trains the same
-steps, its seeds side by side. `table.png` shows the test accuracies, `comparison.png` the curves.
+steps, its seeds side by side. `table.png` shows the test accuracies, `comparison.png` the curves,
+`augmentations.png` what each augmentation of `data.augment` makes of two photographs.
 On 200 digits, 5 seeds, every row lies between 93.2 and 94.8 %, spread 0.6 to 2: no trick shows.
 """
 
 import dataclasses
 import functools
+from typing import Any
+
+import numpy as np
 
 from dlcourse import analysis, data, learners, losses, models, optim, training
 from dlcourse.data import augment
@@ -102,6 +106,26 @@ def with_mixup(
     return plain._replace(step=learners.augmented(soft, mixup).step)
 
 
+def augmentations(config: Config) -> Any:
+    """A picture of each augmentation, at strengths that show."""
+    temple, flower = (data.photograph(name, colour=True) for name in ("china", "flower"))
+    shown = [temple[::4, ::4], temple[100:202, 240:400], flower[::4, ::4], flower[60:162, 240:400]]
+    changes = {
+        "flip": functools.partial(augment.flip, probability=1.0),
+        "crop with padding": functools.partial(augment.crop, padding=20),
+        "rotation": functools.partial(augment.affine, degrees=30.0),
+        "scaling": functools.partial(augment.affine, scales=(0.6, 1.6)),
+        "colour": functools.partial(
+            augment.colour_jitter, brightness=0.5, contrast=0.5, saturation=0.8
+        ),
+        "cutout": functools.partial(augment.cutout, size=40),
+    }
+    lifted = {name: augment.per_example(change) for name, change in changes.items()}
+    lifted["mixup"] = functools.partial(augment.mixup, num_classes=len(shown), alpha=1.0)
+    key = training.stream(config.seed, "augmentations")
+    return analysis.draw_augmentations(key, np.stack([part[:102] for part in shown]), lifted)
+
+
 def body(config: Config, interruption: Interruption) -> None:
     run = functools.partial(
         training.run_variants, name="training_better", interruption=interruption
@@ -112,6 +136,7 @@ def body(config: Config, interruption: Interruption) -> None:
     curves = {name: each.curve("validation", "accuracy") for name, each in results.items()}
     figure = analysis.draw_variants(curves, "validation accuracy")
     figure.savefig(folder / "comparison.png", dpi=120)
+    augmentations(config).savefig(folder / "augmentations.png", dpi=120)
     analysis.ResultTable(
         f"What each trick is worth: {config.dataset}, {config.examples} training images",
         "test accuracy",

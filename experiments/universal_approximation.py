@@ -98,7 +98,7 @@ def body(config: Config, interruption: Interruption) -> None:
     shown.append(("linear", config.widths[-1]))
     figure = analysis.draw_approximation(x, y, fits, shown)
     figure.savefig(result.folder.figures / "approximation.png", dpi=120)
-    errors = {f"{w} units": kinds for w, kinds in analysis.largest_errors(fits, y).items()}
+    errors = {f"width {w}": kinds for w, kinds in analysis.largest_errors(fits, y).items()}
     title = f"Largest error on the {config.curve}"
     analysis.report_measurements(title, errors, result.folder.path)
 

@@ -58,7 +58,7 @@ def experiment(config: Config) -> training.Experiment:
         passes = {}
         for when, weights in {
             "before": layers(jax.random.key(config.seed)),
-            f"after {config.steps} step(s)": state.layers,
+            f"after step {config.steps}": state.layers,
         }.items():
             passed = forward(weights, jnp.asarray(x.T), linear, models.activations.linear)
             error = half_squared_error(passed.Z[-1], jnp.asarray(y.T))

@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+from dlcourse.errors import UsageError, UserError
+from dlcourse.training import loop
+from tests.kinds import KINDS, Config
 from tests.test_command_line import MLP, environment, run
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -74,14 +77,83 @@ def test_a_step_done_again_is_the_step_that_was(folder, tmp_path):
     assert "Not finite after step 12: nothing" in done.stdout
 
 
+PLANTED = """
+import dataclasses, sys
+import jax.numpy as jnp
+sys.path.insert(0, {experiments!r})
+import mnist_mlp
+from dlcourse import training
+from mnist_mlp import Config
+
+def experiment(config):
+    \"\"\"One picture of step 9 is none.\"\"\"
+    whole = mnist_mlp.experiment(config)
+    damaged = int(whole.data.batch_indices(8, 1, config.batch_size, config.seed)[0, 5])
+
+    def prepare(batch):
+        batch = whole.data.prepare(batch)
+        at = (batch["index"] == damaged)[:, None, None, None]
+        return batch | {{"image": jnp.where(at, jnp.nan, batch["image"])}}
+
+    return dataclasses.replace(whole, data=dataclasses.replace(whole.data, prepare=prepare))
+
+if __name__ == "__main__":
+    training.main(experiment, Config)
+"""
+
+
 def test_a_divergence_can_be_replayed(tmp_path):
-    done = run(*SHORT, "--learning-rate", "1e30", "--workdir", "run", cwd=tmp_path)
-    assert done.returncode == 1
-    record = json.loads((tmp_path / "run" / "diverged.json").read_text())
-    assert f"replay run --step {record['step']}" in done.stderr
-    again = training("replay", "run", "--step", record["step"], cwd=tmp_path)
-    assert f"Examples of step {record['step']}: {json.dumps(record['examples'])}" in again.stdout
-    assert f"loss of step {record['step']}: nan" in again.stdout
+    """Also after the same command was given again, and with a single checkpoint kept."""
+    script = tmp_path / "planted.py"
+    script.write_text(PLANTED.format(experiments=str(MLP.parent)))
+    options = ["--hidden", "8", "--steps", "12", "--checkpoint-every", "4 steps", "--keep", "1",
+               "--log-every", "1 step", "--no-progress", "--workdir", "run"]  # fmt: skip
+    for _ in range(2):
+        done = run(*options, script=script, cwd=tmp_path)
+        assert done.returncode == 1
+        assert "not a finite number at step 9" in done.stderr
+        record = json.loads((tmp_path / "run" / "diverged.json").read_text())
+        assert (record["step"], record["checkpoint"]) == (9, 8)
+        assert "replay run --step 9" in done.stderr
+    before = {f: f.stat().st_mtime_ns for f in tmp_path.glob("run/**/*") if f.is_file()}
+
+    again = training("replay", "run", "--step", 9, cwd=tmp_path).stdout
+    assert "From step 8 to step 8\nNot finite before step 9: nothing" in again
+    assert f"Examples of step 9: {json.dumps(record['examples'])}" in again
+    assert "loss of step 9: nan" in again
+    assert "Not finite after step 9: params/" in again
+    # The same from the experiment's own command line.
+    asked = run(*options, "--replay", 9, script=script, cwd=tmp_path)
+    assert asked.returncode == 0
+    assert asked.stdout == again
+
+    # Of a step whose checkpoint is gone the run is done again from its beginning.
+    asked = run(*options, "--replay", 8, script=script, cwd=tmp_path)
+    logged = [json.loads(row) for row in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    (row,) = [row for row in logged if row["split"] == "train" and row["step"] == 8]
+    said = dict(line.split(" of step 8: ") for line in asked.stdout.splitlines() if " of " in line)
+    assert "From step 0 to step 7" in asked.stdout
+    assert float(said["loss"]) == pytest.approx(row["loss"], rel=1e-6)
+    assert before == {f: f.stat().st_mtime_ns for f in tmp_path.glob("run/**/*") if f.is_file()}
+
+
+def test_a_replay_needs_the_run_it_belongs_to(tmp_path):
+    def replay(**fields):
+        config = Config(**{"replay": 3, "workdir": tmp_path / "run", "steps": 5} | fields)
+        loop.run(KINDS["classifier"](config), config, name="classifier")
+
+    with pytest.raises(ValueError, match="replay needs the run's workdir"):
+        Config(replay=3)
+    with pytest.raises(UserError, match="is no run folder"):
+        replay()
+    assert not (tmp_path / "run").exists()
+    replay(replay=None)
+    with pytest.raises(UsageError, match="seed was 0 and is 1"):
+        replay(seed=1)
+    with pytest.raises(UsageError, match="the steps 1 to 5, and no step 6"):
+        replay(replay=6)
+    with pytest.raises(loop.Described):
+        replay()
 
 
 def test_a_dry_run_describes_and_leaves_nothing(tmp_path):

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import sys
 
 import chex
 import jax
@@ -120,6 +121,43 @@ def test_kernel_shap_by_chance_adds_up_repeats_and_leaves_the_generator_alone() 
     np.testing.assert_allclose(first.sum(1), explained, atol=1e-3)
 
 
+# Patches
+
+
+def test_patches_of_a_linear_model_get_what_their_pixels_do(pictures) -> None:
+    background = jax.random.uniform(jax.random.key(5), (6, 5, 7, 1))
+    weights = jax.random.normal(jax.random.key(6), (5, 7, 1))
+    patch = attribution.patches(5, 7, 2, 3)
+    assert sorted(np.bincount(patch.ravel())) == [4, 4, 6, 6, 6, 9]
+    values = attribution.patch_shapley_values(
+        lambda x: jnp.einsum("bhwc,hwc->b", x, weights), pictures, background, patch
+    )
+    terms = (weights[None] * (pictures - background.mean(0, keepdims=True))).sum(-1)
+    expected = np.stack([terms[:, patch == k].sum(1) for k in range(6)], axis=1)
+    np.testing.assert_allclose(values, expected, atol=1e-4)
+    painted = attribution.over_pixels(np.asarray(values), patch)
+    assert painted.shape == pictures.shape
+    np.testing.assert_allclose(painted.sum((1, 2, 3)), terms.sum((1, 2)), atol=1e-4)
+
+
+@shap_import
+def test_kernel_shap_of_patches_finds_the_exact_values(pictures) -> None:
+    background = jax.random.uniform(jax.random.key(5), (6, 5, 7, 1))
+    patch = attribution.patches(5, 7, 3, 3)
+    exact, estimate = (
+        method(network, pictures, background, patch)
+        for method in (attribution.patch_shapley_values, attribution.patch_kernel_shap)
+    )
+    assert estimate.shape == (3, 9, 3)
+    np.testing.assert_allclose(estimate, exact, atol=1e-3)
+
+
+def test_without_shap_the_way_out_is_told(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "shap", None)
+    with pytest.raises(UserError, match=r"pip install 'dlcourse\[attribution\]'"):
+        attribution.kernel_shap(network, np.zeros((1, 5)), np.zeros((1, 5)))
+
+
 # Gradients
 
 
@@ -220,7 +258,9 @@ def test_no_order_of_a_linear_model_has_less_area_than_its_attributions() -> Non
 def test_figures_say_what_they_show(pictures) -> None:
     pictures = np.asarray(pictures)
     values = np.random.default_rng(0).normal(size=(3, 2, 5, 7, 1))
-    figure = attribution.draw_attributions(pictures, values, ["a", "b", "c"], ["cat", "dog"])
+    figure = attribution.draw_attributions(
+        pictures, values, ["a", "b", "c"], ["cat", "dog"], "red for, blue against"
+    )
     assert len(figure.axes) == 9
     assert [axis.get_title() for axis in figure.axes[:3]] == ["", "cat", "dog"]
     shown = figure.axes[2].images[1]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from dlcourse import losses
+from dlcourse import analysis, losses
 from dlcourse.data import augment
 
 HEIGHT, WIDTH = 7, 11
@@ -257,3 +257,11 @@ def test_mixup_of_alpha_zero_changes_no_image_and_no_loss(key, batch) -> None:
         losses.softmax_cross_entropy(logits, batch["label"]),
         rtol=1e-6,
     )
+
+
+def test_a_picture_has_a_row_a_change(key) -> None:
+    images = np.zeros((2, 3, 5, 1), np.float32)
+    changes = {"flip": augment.per_example(augment.flip)}
+    figure = analysis.draw_augmentations(key, images, changes)
+    assert len(figure.axes) == 2 * 2
+    assert [axes.get_ylabel() for axes in figure.axes[::2]] == ["as it is", "flip"]

@@ -68,6 +68,13 @@ def test_streamed_examples_are_the_same(digits):
         np.testing.assert_array_equal(streamed.batch(3, 5, seed=0)[name], array)
 
 
+@pytest.mark.parametrize("wrong", [-1, 2])
+def test_labels_that_are_no_class_are_refused(wrong):
+    examples = {"label": np.array([0, 1, wrong, 1])}
+    with pytest.raises(UserError, match="its 2 classes are 0 to 1"):
+        data.Dataset("tiny", examples, {"train": np.arange(4)}, classes=("a", "b"))
+
+
 def test_an_empty_split_is_refused():
     rows = Rows({"image": np.zeros((3, 2)), "label": np.zeros(3, np.int32)})
     with pytest.raises(UserError, match="validation split of 'tiny' is empty"):

@@ -1,7 +1,10 @@
 """What the launchers would start, and that the manifests keep the contract that processes read."""
 
+import json
 import os
 import pathlib
+import shlex
+import shutil
 import subprocess
 import sys
 
@@ -107,8 +110,20 @@ def test_a_script_alone_says_how_it_is_used(script):
     assert "launch/" in done.stderr
 
 
+MANIFEST = ROOT / "launch" / "kubernetes.yaml"
+
+
+def test_the_kubernetes_manifest_fits_the_schema():
+    validate = pytest.importorskip("kubernetes_validate")
+    for resource in yaml.safe_load_all(MANIFEST.read_text()):
+        validate.validate(resource, validate.latest_version(), strict=True)
+        resource["spec"]["replica"] = 2
+        with pytest.raises(validate.ValidationError, match="replica"):
+            validate.validate(resource, validate.latest_version(), strict=True)
+
+
 def test_the_kubernetes_job_gives_each_pod_what_a_process_reads():
-    service, job = yaml.safe_load_all((ROOT / "launch" / "kubernetes.yaml").read_text())
+    service, job = yaml.safe_load_all(MANIFEST.read_text())
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     environment = {entry["name"]: entry for entry in container["env"]}
@@ -127,3 +142,40 @@ def test_the_kubernetes_job_gives_each_pod_what_a_process_reads():
     assert "job-completion-index" in str(environment[processes.PROCESS_ID])
     # What is started again must find its run.
     assert "--workdir" in container["command"]
+
+
+@pytest.mark.timeout(150)
+def test_pods_of_the_kubernetes_job_find_each_other(tmp_path):
+    """Each on a loopback address of its own, under the name that the Service gives it."""
+    namespaces = ["unshare", "-m", "-n", "-u", "-p", "-f", "--kill-child", "--mount-proc"]
+    if shutil.which("ip") is None or subprocess.run([*namespaces, "true"], check=False).returncode:
+        pytest.skip("this machine lets us make no namespaces")
+    service, job = yaml.safe_load_all(MANIFEST.read_text())
+    name, pods = job["metadata"]["name"], job["spec"]["completions"]
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    program, *command = container["command"]
+    assert program == "python"
+    command = [sys.executable, *command, "--steps", "4", "--hidden", "8", "--no-progress"]
+    hosts, script = ["127.0.0.1 localhost"], ["set -e", "ip link set lo up"]
+    script.append("mount --bind hosts /etc/hosts")
+    for index in range(pods):
+        pod = f"{name}-{index}"
+        hosts.append(f"127.0.0.{index + 2} {pod}.{service['metadata']['name']} {pod}")
+        given = " ".join(f"{e['name']}={e.get('value', index)}" for e in container["env"])
+        script.append(
+            f"unshare -u sh -c 'hostname {pod}; exec env {given} {shlex.join(command)}' "
+            f'> {pod}.log 2>&1 & pids="$pids $!"'
+        )
+    script.append("for pid in $pids; do wait $pid; done")
+    (tmp_path / "hosts").write_text("\n".join(hosts) + "\n")
+    (tmp_path / "experiments").symlink_to(ROOT / "experiments")
+    environment = {n: v for n, v in os.environ.items() if not n.startswith("DLCOURSE")}
+    done = subprocess.run(
+        [*namespaces, "bash", "-c", "\n".join(script)], cwd=tmp_path, timeout=120, check=False,
+        env=environment | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"},
+    )  # fmt: skip
+    logs = {log.name: log.read_text() for log in tmp_path.glob("*.log")}
+    assert done.returncode == 0, logs
+    written = json.loads((tmp_path / "runs" / "kubernetes" / "config.json").read_text())
+    assert written["devices"]["processes"] == pods
+    assert (tmp_path / "runs" / "kubernetes" / "summary.json").exists(), logs

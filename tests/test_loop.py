@@ -15,6 +15,7 @@ from dlcourse.training import loop
 from dlcourse.training.feed import Resident
 from dlcourse.training.interruption import Interruption
 from dlcourse.training.loop import Interrupted
+from dlcourse.training.programs import without_optimizer
 from tests.kinds import KINDS, Config
 
 
@@ -138,6 +139,15 @@ def test_a_population_of_rates_learns_what_each_would_alone(tmp_path):
         alone = training.run(training.Experiment(sgd(float(rate)), digits), config, name="rate")
         state = jax.tree.map(lambda leaf, m=member: leaf[m], together.state)
         chex.assert_trees_all_close(state.params, alone.state.params, rtol=1e-3, atol=1e-5)
+
+
+def test_the_best_state_goes_without_optimizers_however_deep_they_lie(key):
+    learner = learners.together({"rate": training.population(sgd, np.array([0.1, 0.2]))})
+    state = learner.init(key, {"image": jnp.ones((7, 8, 8, 1)), "label": jnp.arange(7)})
+    assert state["rate"].learned.opt_state is not None
+    judged = without_optimizer(state)
+    assert judged["rate"].learned.opt_state is None
+    chex.assert_trees_all_equal(judged["rate"].params, state["rate"].params)
 
 
 @pytest.mark.parametrize("batch_size", [450, 7, 64])

@@ -34,8 +34,8 @@ def environment():
 class Run:
     """A launch in its own session, of which nothing is left at the end."""
 
-    def __init__(self, count, folder, *options, devices=1):
-        many = [*LAUNCH, "-n", str(count), "--devices", str(devices), *SLOW]
+    def __init__(self, count, folder, *options, devices=1, grace=20):
+        many = [*LAUNCH, "-n", str(count), "--devices", str(devices), "--grace", str(grace), *SLOW]
         self.launch = subprocess.Popen(
             [*many, "--workdir", "run", *map(str, options)],
             cwd=folder, env=environment(), text=True, start_new_session=True,
@@ -136,6 +136,18 @@ def test_stopped_killed_and_gone_on_with_other_processes(whole, tmp_path):
     # Each process read its own half: about as many examples, and no batch twice.
     reads = [len((tmp_path / f"reads-{i}").read_text().splitlines()) for i in (0, 1)]
     assert reads[1] < 0.75 * reads[0]  # process 0 was also alone for a while
+
+
+def test_a_process_that_hangs_ends_the_run(tmp_path):
+    """It lives, so nothing is closed; only its heartbeat stops."""
+    with Run(2, tmp_path, grace=1) as run:
+        run.wait_for_step(20)
+        os.kill(run.workers()[1], signal.SIGSTOP)
+        status, said, seconds = run.end()
+        print(f"noticed after {seconds:.1f} s")
+    assert status == 75, said
+    assert seconds < 3 * processes.HEARTBEAT_SECONDS
+    assert not run.workers()
 
 
 def test_rows_of_a_process_are_those_of_its_devices():

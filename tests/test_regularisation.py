@@ -146,6 +146,18 @@ def test_a_table_is_printed_and_written(tmp_path, capsys):
     assert table["rows"]["one seed"] == {"test": {"mean": 0.5, "std": None, "values": [0.5]}}
 
 
+def test_a_table_beside_its_references_says_which_are_reached(tmp_path, capsys):
+    measured = {"a": np.array([0.01, 0.03]), "b": np.array([0.5]), "c": np.array([0.1])}
+    references = {"a": 0.02, "b": 0.4}
+    analysis.ResultTable("title", "error", measured, references, True).report(tmp_path)
+    printed = capsys.readouterr().out
+    assert "2.00% ± 1.41%" in printed
+    table = json.loads((tmp_path / "table.json").read_text())
+    assert [row["reached"] for row in table["rows"].values()] == [True, False, None]
+    assert table["rows"]["a"]["std"] == pytest.approx(0.01414, abs=1e-5)
+    assert (tmp_path / "table.png").stat().st_size > 1000
+
+
 def test_the_figure_shows_curves_and_weights():
     steps = np.array([1, 2, 3])
     curves = {"none": (steps, np.ones((3, 2))), "L1": (steps, 2 * np.ones((3, 1)))}

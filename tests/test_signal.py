@@ -80,3 +80,14 @@ def test_eleven_layers_keep_their_order() -> None:
     """Dense_10 comes after Dense_9, not after Dense_1."""
     seen = through("small_normal", "tanh").activation_variance
     assert jnp.all(seen[1:] < seen[:-1])
+
+
+def test_convolutions_are_layers_too() -> None:
+    """LeNet-5 has two of them and two hidden dense layers; a tanh never dies."""
+    model = models.LeNet5()
+    x = jax.random.normal(jax.random.key(0), (3, 32, 32, 1))
+    params = model.init(jax.random.key(1), x)["params"]
+    seen = signal(model, params, x, lambda y: jnp.sum(y**2), ACTIVATIONS["tanh"])
+    assert seen.dead.tolist() == [0, 0, 0, 0]
+    first = jnp.tanh(models.Conv(6, (5, 5), padding=0).apply({"params": params["Conv_0"]}, x))
+    np.testing.assert_allclose(seen.activation_variance[0], jnp.var(first), rtol=1e-4)

@@ -391,7 +391,7 @@ def test_dropout_with_a_traced_rate_is_linens(axes, key):
 
         return Learner(lambda key, batch: batch, step, evaluate)
 
-    together = tuning.side_by_side(learner, {"rate": rates})
+    together = training.population(learner, {"rate": rates})
     state = together.init(key, x)
     dropped = together.step(state, x, key)[0].learned
     for rate, found in zip(rates, dropped, strict=True):

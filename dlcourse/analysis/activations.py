@@ -24,9 +24,9 @@ def draw_activations() -> Any:
             inputs = np.stack([z, 0 * z, 0 * z], axis=-1)
             value, slope = function(inputs)[:, 0], derivative(inputs)[:, 0, 0]
         else:
-            value, slope = np.array(function(z)), jax.vmap(derivative)(z)
-        if name == "step":
-            value[np.argmax(value)] = np.nan  # a jump, not a line
+            value, slope = np.array(function(z)), np.array(jax.vmap(derivative)(z))
+            for curve in (value, slope):
+                curve[np.abs(np.diff(curve, prepend=curve[0])) > 0.5] = np.nan  # a jump, not a line
         panel.plot(z, value, label="g(z)")
         panel.plot(z, slope, "--", label="g'(z)")
         panel.axhline(0, color="black", linewidth=0.5)

@@ -7,6 +7,7 @@ Every method answers with values φ that add up to what they explain (completene
 They differ in what they take for "nothing known", and in what they charge interactions to.
 """
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from dlcourse.errors import UserError
 
@@ -51,18 +52,18 @@ def shapley_values(
             f"above {MOST_FEATURES} take kernel_shap, or integrated_gradients."
         )
     # Row k is the set whose members are the bits of k.
-    members = (jnp.arange(2**n)[:, None] >> jnp.arange(n)[None, :]) & 1
+    members = (np.arange(2**n)[:, None] >> np.arange(n)[None, :]) & 1
 
     def value(member: Array) -> Array:
         known = jnp.broadcast_to(member[None, :] == 1, background.shape)
         return jnp.mean(model(jnp.where(known, example[None, :], background)), axis=0)
 
-    values = jax.lax.map(value, members, batch_size=64)
-    sizes = np.asarray(members).sum(-1)
+    values = jax.lax.map(value, jnp.asarray(members), batch_size=64)
+    sizes = members.sum(-1)
     weights = np.array([1 / (n * math.comb(n - 1, size)) for size in range(n)])
     shapley = []
     for i in range(n):
-        without = np.flatnonzero(np.asarray(members)[:, i] == 0)
+        without = np.flatnonzero(members[:, i] == 0)
         gained = values[without + 2**i] - values[without]
         shapley.append(jnp.tensordot(jnp.asarray(weights[sizes[without]], gained.dtype), gained, 1))
     return jnp.stack(shapley)
@@ -85,6 +86,7 @@ def kernel_shap(
     drawn by chance otherwise. The sets and v are those of `shapley_values`.
 
     Arguments:
+        model: asked for many rows at once, in two shapes; `jax.jit` makes it quick.
         samples: how many sets for each example; "auto" is shap's `2 n + 2048`.
         seed: of the drawing. shap draws from NumPy's global generator, which is put back.
 
@@ -98,8 +100,7 @@ def kernel_shap(
             "Kernel SHAP needs the shap library: pip install 'dlcourse[attribution]'"
         ) from error
 
-    compiled = jax.jit(model)
-    explainer = shap.KernelExplainer(lambda x: np.asarray(compiled(jnp.asarray(x))), background)
+    explainer = shap.KernelExplainer(lambda x: np.asarray(model(jnp.asarray(x))), background)
     before = np.random.get_state()
     np.random.seed(seed)
     try:
@@ -107,6 +108,79 @@ def kernel_shap(
         return explainer.shap_values(examples, nsamples=samples, l1_reg=False, silent=True)
     finally:
         np.random.set_state(before)
+
+
+def patches(
+    height: int, width: int, rows: int, columns: int
+) -> Int[np.ndarray, "{height} {width}"]:
+    """The number of the patch that each pixel belongs to, in a grid as even as it can be."""
+    row, column = np.arange(height) * rows // height, np.arange(width) * columns // width
+    return row[:, None] * columns + column[None, :]
+
+
+def patch_shapley_values(
+    model: Model,
+    images: Float[Array, "n height width channels"],
+    background: Float[Array, "background height width channels"],
+    patch: Int[np.ndarray, "height width"],
+) -> Float[Array, "n patches *outputs"]:
+    """Exact Shapley values of images cut into few patches: a patch is known as a whole or not.
+
+    Arguments:
+        model: `[batch, height, width, channels] -> [batch, *outputs]`.
+        patch: of each pixel, from `patches`.
+
+    Raises:
+        UserError: more than 12 patches.
+    """
+    every = jnp.ones(int(patch.max()) + 1)
+
+    def explain(image: Array) -> Array:
+        game = functools.partial(_play, model, image, background, patch)
+        return shapley_values(game, every, jnp.zeros_like(every)[None])
+
+    return jax.lax.map(explain, images)
+
+
+def patch_kernel_shap(
+    model: Model,
+    images: Float[Array, "n height width channels"],
+    background: Float[Array, "background height width channels"],
+    patch: Int[np.ndarray, "height width"],
+) -> Float[np.ndarray, "n patches *outputs"]:
+    """The same by `kernel_shap`, of any number of patches: each pixel may be one.
+
+    Raises:
+        UserError: shap is not installed.
+    """
+    play = jax.jit(lambda image, members: _play(model, image, background, patch, members))
+    every = np.ones((1, int(patch.max()) + 1), np.float32)
+    values = [
+        kernel_shap(functools.partial(play, image), every, np.zeros_like(every)) for image in images
+    ]
+    return np.concatenate(values)
+
+
+def over_pixels(
+    values: Float[np.ndarray, "n patches"], patch: Int[np.ndarray, "height width"]
+) -> Float[np.ndarray, "n height width 1"]:
+    """The value of each patch shared out evenly to its pixels, so that the sum stays."""
+    return (values / np.bincount(patch.ravel()))[:, patch, None]
+
+
+def _play(
+    model: Model, image: Array, background: Array, patch: np.ndarray, members: Array
+) -> Array:
+    """v of `shapley_values` for sets of patches, a row of zeros and ones each.
+
+    So the image itself is a row of ones, and the background one row of zeros.
+    """
+
+    def value(member: Array) -> Array:
+        known = member[patch][None, :, :, None] == 1
+        return jnp.mean(model(jnp.where(known, image[None], background)), axis=0)
+
+    return jax.lax.map(value, members, batch_size=32)
 
 
 def integrated_gradients(
@@ -211,21 +285,24 @@ def draw_attributions(
     attributions: Float[np.ndarray, "n outputs height width channels"],
     titles: Sequence[str],
     outputs: Sequence[str],
+    caption: str,
 ) -> Any:
     """An image a row, an output a column: what speaks for the output in red, against it in blue.
 
-    Colours have one scale within a row, so that outputs compare. The image lies faintly beneath.
+    Colours have one scale within a row, so that columns compare. The image lies faintly beneath.
 
     Arguments:
+        attributions: those of an image for several outputs, or by several methods.
         titles: what stands before each row.
         outputs: what stands above each column.
+        caption: what stands above all.
     """
     from matplotlib.figure import Figure
 
     rows, columns = attributions.shape[:2]
     size = min(1.0, 12 / (columns + 1))
     figure = Figure(figsize=(size * (columns + 1) + 0.6, size * rows + 0.9), layout="constrained")
-    figure.suptitle("red speaks for the class above, blue against it", fontsize=9)
+    figure.suptitle(caption, fontsize=10)
     panels = figure.subplots(rows, columns + 1, squeeze=False)
     for row, title in enumerate(titles):
         grey = images[row].mean(-1)
@@ -245,17 +322,22 @@ def draw_attributions(
     return figure
 
 
-def draw_deletion(curves: Mapping[str, DeletionCurve]) -> Any:
-    """The mean deletion curve of each method over the examples, and its area."""
+def draw_deletion(curves: Mapping[str, DeletionCurve], output: str = "output") -> Any:
+    """The mean deletion curve of each method over the examples, and its area.
+
+    Arguments:
+        output: what the model's output is.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 3.6), layout="constrained")
     panel = figure.subplots()
-    for name, curve in curves.items():
+    for i, (name, curve) in enumerate(curves.items()):
+        style = ("-", "--", ":", "-.")[i % 4]  # lines that lie on each other stay apart
         label = f"{name}, area {curve.area.mean():.3f}"
-        panel.plot(100 * curve.share, curve.outputs.mean(0), label=label)
+        panel.plot(100 * curve.share, curve.outputs.mean(0), style, label=label)
     panel.set_xlabel("inputs taken away, those of most account first (%)")
-    panel.set_ylabel("output, mean over examples")
+    panel.set_ylabel(f"{output}, mean over examples")
     panel.grid(alpha=0.3)
     panel.legend(fontsize=8)
     return figure

@@ -72,7 +72,11 @@ def draw_confusion(logits: np.ndarray, labels: np.ndarray, classes: tuple[str, .
     panel.set_xlabel("predicted")
     panel.set_ylabel("true")
     accuracy = np.trace(matrix) / max(matrix.sum(), 1)
-    panel.set_title(f"{matrix.sum():,} test examples, {accuracy:.2%} right", fontsize=10)
+    panel.set_title(
+        f"{matrix.sum():,} test examples, {accuracy:.2%} right\n"
+        "red: a mistake, darker the larger its share of the true class",
+        fontsize=10,
+    )
     return figure
 
 

@@ -1,6 +1,7 @@
 """Gradient checking: is the gradient in hand the slope that the loss really has?"""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +12,8 @@ from jaxtyping import Array, Key
 from dlcourse.errors import UserError
 
 Params = Any
+
+RIGHT, WRONG = 1e-7, 1e-4  # below the one deck 001 trusts a gradient, above the other none is right
 
 
 class GradientCheck(NamedTuple):
@@ -77,17 +80,11 @@ def check_gradient(
             )
             chosen.append(np.asarray(draw))
 
-    def numeric(i: int) -> Array:
-        """The differences of leaf i at its chosen coordinates."""
-
-        def difference(j: Array) -> Array:
-            unit = jnp.zeros(leaves[i].size).at[j].set(1.0).reshape(leaves[i].shape)
-            return _central_difference(loss, leaves, structure, i, unit, epsilon)
-
-        return jax.jit(lambda js: jax.lax.map(difference, js))(chosen[i])
-
     g = [np.asarray(gradients[i]).ravel()[chosen[i]] for i in range(len(leaves))]
-    n = [np.asarray(numeric(i)) for i in range(len(leaves))]
+    n = [
+        np.asarray(_along_coordinates(loss, structure, i, leaves, chosen[i], epsilon))
+        for i in range(len(leaves))
+    ]
     entries = [
         [tuple(map(int, np.unravel_index(j, leaf.shape))) for j in js]
         for leaf, js in zip(leaves, chosen, strict=True)
@@ -114,17 +111,12 @@ def check_directions(
     leaves, structure, paths = _float64_leaves(loss, params)
     gradients = structure.flatten_up_to((gradient or jax.grad(loss))(params))
 
-    def compare(i: int) -> tuple[Array, Array]:
-        def along(key: Array) -> tuple[Array, Array]:
-            v = jax.random.normal(key, leaves[i].shape)
-            v = v / jnp.linalg.norm(v.ravel())
-            n = _central_difference(loss, leaves, structure, i, v, epsilon)
-            return jnp.sum(gradients[i] * v), n
-
+    compared = []
+    for i, gradient_of_leaf in enumerate(gradients):
         keys = jax.random.split(jax.random.fold_in(key, i), directions)
-        return jax.jit(lambda keys: jax.lax.map(along, keys))(keys)
-
-    compared = [compare(i) for i in range(len(leaves))]
+        compared.append(
+            _along_directions(loss, structure, i, leaves, gradient_of_leaf, keys, epsilon)
+        )
     g, n = ([np.asarray(pair[side]) for pair in compared] for side in (0, 1))
     return _report(paths, g, n, [[None] * directions for _ in leaves])
 
@@ -156,8 +148,66 @@ def _float64_leaves(
     return leaves, structure, paths
 
 
+def draw_checks(steps: Sequence[float], checks: Mapping[str, Sequence[GradientCheck]]) -> Any:
+    """The relative difference of each gradient over ε, and the bounds it is judged by."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    panel = figure.subplots()
+    for name, each in checks.items():
+        best = min(each, key=lambda check: check.difference)
+        label = name if best.difference < RIGHT else f"{name}: found in {best.leaf}"
+        panel.loglog(steps, [check.difference for check in each], "o-", label=label)
+    middle = np.sqrt(steps[0] * steps[-1])
+    for bound, said, style in ((RIGHT, "right below", "--"), (WRONG, "wrong above", ":")):
+        panel.axhline(bound, color="gray", linestyle=style, linewidth=1)
+        text = f"{said} {bound:.0e}".replace("e-0", "e-")
+        panel.text(middle, 1.3 * bound, text, fontsize=8, color="gray", ha="center")
+    panel.set_title("gradients against central differences", fontsize=10)
+    panel.set(xlabel="ε of the central difference", ylabel="relative difference")
+    panel.grid(alpha=0.3)
+    panel.legend(fontsize=8)
+    return figure
+
+
+# Compiled once for a loss: the same loss is often checked with several gradients and steps.
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _along_coordinates(
+    loss: Callable, structure: Any, i: int, leaves: list, entries: Any, epsilon: Any
+) -> Array:
+    """The differences of leaf i at some of its entries."""
+
+    def difference(j: Array) -> Array:
+        unit = jnp.zeros(leaves[i].size).at[j].set(1.0).reshape(leaves[i].shape)
+        return _central_difference(loss, leaves, structure, i, unit, epsilon)
+
+    return jax.lax.map(difference, entries)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _along_directions(
+    loss: Callable,
+    structure: Any,
+    i: int,
+    leaves: list,
+    gradient: Any,
+    keys: Array,
+    epsilon: Any,
+) -> tuple[Array, Array]:
+    """g · v and the difference for a random direction v of leaf i from each key."""
+
+    def along(key: Array) -> tuple[Array, Array]:
+        v = jax.random.normal(key, leaves[i].shape)
+        v = v / jnp.linalg.norm(v.ravel())
+        return jnp.sum(gradient * v), _central_difference(loss, leaves, structure, i, v, epsilon)
+
+    return jax.lax.map(along, keys)
+
+
 def _central_difference(
-    loss: Callable, leaves: list, structure: Any, i: int, direction: Array, epsilon: float
+    loss: Callable, leaves: list, structure: Any, i: int, direction: Array, epsilon: Any
 ) -> Array:
     """`(J(theta + epsilon v) - J(theta - epsilon v)) / 2 epsilon` with v within leaf i."""
     ahead, behind = (

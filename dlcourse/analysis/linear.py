@@ -31,7 +31,9 @@ def draw_agreement(
     panel.plot(theirs[order], places, "k.", label=source)
     panel.set_yticks(places, [names[i] for i in order], fontsize=8)
     panel.axvline(0, color="black", linewidth=0.5)
-    panel.set(xlabel="weight", title=f"largest difference {np.max(np.abs(ours - theirs)):.1g}")
+    furthest = np.max(np.abs(ours - theirs))
+    panel.set(xlabel="weight", title=f"no weight differs by more than {furthest:.1g}")
+    panel.margins(y=0.01)
     panel.legend(fontsize=8)
     return figure
 

@@ -11,8 +11,11 @@ from jaxtyping import Array, Float, Int, Key
 
 from dlcourse import losses
 from dlcourse.models.activations import ACTIVATIONS, Activation
+from dlcourse.models.convolution import Conv
 from dlcourse.models.initializers import INITIALIZERS
 from dlcourse.models.mlp import MLP
+
+SATURATED = 0.05  # a slope below it lets next to nothing back
 
 
 class Signal(NamedTuple):
@@ -22,7 +25,7 @@ class Signal(NamedTuple):
         activation_variance: of `a^l = g(z^l)`, over units and examples.
         gradient_variance: of `dJ/dz^l`, over units and examples.
         dead: the share of units with `g'(z) = 0` on every example: none can move them.
-        saturated: the share of (unit, example) pairs with `|g'(z)| < threshold`.
+        saturated: the share of (unit, example) pairs with `|g'(z)| < 0.05`.
     """
 
     activation_variance: Float[Array, " layers"]
@@ -37,13 +40,13 @@ def signal(
     x: Float[Array, "batch ..."],
     loss: Callable[[Array], Array],
     activation: Activation,
-    threshold: float = 0.05,
 ) -> Signal:
     """Measures the hidden layers of a network of dense or convolutional layers in one pass.
 
-    `z^l` is what the l-th `nn.Dense`, `nn.Conv` or `models.convolution.Conv` gives, taken by Linen's `capture_intermediates`;
-    its gradient is that of a zero added to it, Linen's `perturb`, put in from outside so that the
-    model needs to know nothing. The last layer is the output and is left out.
+    `z^l` is what the l-th `nn.Dense` or `models.Conv` gives, taken by Linen's
+    `capture_intermediates`; its gradient is that of a zero added to it, Linen's `perturb`, put in
+    from outside so that the model needs to know nothing. The last layer is the output and is left
+    out.
 
     Args:
         loss: from the model's output to one number, such as a batch's mean cross-entropy.
@@ -52,7 +55,7 @@ def signal(
     order: list[tuple[str, ...]] = []
 
     def is_layer(module: nn.Module, method: str) -> bool:
-        return isinstance(module, nn.Dense | nn.Conv | Conv) and method == "__call__"
+        return isinstance(module, nn.Dense | Conv) and method == "__call__"
 
     def perturb(next_call: Callable, args: tuple, kwargs: dict, context: Any) -> Array:
         z = next_call(*args, **kwargs)
@@ -93,7 +96,7 @@ def signal(
                 jnp.var(activation.function(z)),
                 jnp.var(dz),
                 jnp.mean(jnp.all(slope == 0, axis=examples)),
-                jnp.mean(slope < threshold),
+                jnp.mean(slope < SATURATED),
             )
         )
     return jax.tree.map(lambda *layers: jnp.stack(layers), *measured)
@@ -130,8 +133,8 @@ def signal_at_start(
 TITLES = {
     "activation_variance": "variance of activations, $a^l = g(z^l)$",
     "gradient_variance": "variance of gradients, $∂J/∂z^l$",
-    "dead": "share of dead units",
-    "saturated": "share of saturated (unit, example) pairs",
+    "dead": "share of dead units:\n$g'(z) = 0$ on every example",
+    "saturated": f"share of saturated (unit, example) pairs:\n$|g'(z)| < {SATURATED}$",
 }
 
 

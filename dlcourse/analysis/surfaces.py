@@ -105,6 +105,9 @@ def draw(paths: Paths) -> Any:
 
     figure = Figure(figsize=(4.2 * len(paths), 7.2), layout="constrained")
     axes = figure.subplots(2, len(paths), squeeze=False, height_ratios=(3, 2))
+    figure.suptitle(
+        "from the dot to the star, the lowest point, each optimizer at its best rate; dark is high"
+    )
     for (name, walks), (above, below) in zip(paths.items(), axes.T, strict=True):
         _draw_surface(above, name, walks)
         for label, points in walks.items():

@@ -79,6 +79,11 @@ def draw_wirings(wirings: Mapping[str, Wiring], classes: tuple[str, ...]) -> Any
     for panel, (title, each) in zip(panels, wirings.items(), strict=True):
         _draw(panel, each, classes)
         panel.set_title(title)
+    figure.supxlabel(
+        "a line is a weight: red above 0, blue below, fainter the smaller it is or the less the "
+        "neuron before is active",
+        fontsize=9,
+    )
     return figure
 
 

@@ -48,6 +48,14 @@ class Dataset:
         for split, indices in self.splits.items():
             if len(indices) == 0:
                 raise UserError(f"The {split} split of '{self.name}' is empty.")
+        labels = self.examples.get("label") if isinstance(self.examples, Mapping) else None
+        if labels is not None and self.classes and labels.ndim == 1:
+            least, most = labels.min(), labels.max()
+            if least < 0 or most >= self.num_classes:
+                raise UserError(
+                    f"The labels of '{self.name}' run from {least} to {most}; "
+                    f"its {self.num_classes} classes are 0 to {self.num_classes - 1}."
+                )
 
     @property
     def num_classes(self) -> int:

@@ -9,11 +9,14 @@ from dlcourse.data.augment import LUMA
 from dlcourse.data.dataset import Dataset, split_off
 
 
-def photograph(name: Literal["china", "flower"]) -> Float[np.ndarray, "427 640"]:
-    """A photograph in grey, from 0 to 1: a Chinese temple, or a flower."""
+def photograph(
+    name: Literal["china", "flower"], *, colour: bool = False
+) -> Float[np.ndarray, "427 640 *channels"]:
+    """A photograph from 0 to 1, in grey or in three channels: a Chinese temple, or a flower."""
     from sklearn.datasets import load_sample_image
 
-    return (load_sample_image(f"{name}.jpg") / np.float32(255)) @ np.array(LUMA, np.float32)
+    picture = load_sample_image(f"{name}.jpg") / np.float32(255)
+    return picture if colour else picture @ np.array(LUMA, np.float32)
 
 
 def tiles(

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from dlcourse import losses, metrics
+from dlcourse import losses, metrics, optim, parameters
 from dlcourse.learner import Batch, Learner, Metrics, Policy
 from dlcourse.learners import gradients
 
@@ -53,7 +53,7 @@ def gan(
         latent: the dimension of z, standard normal.
         generator_loss: of the logits of fakes; the non-saturating one unless told.
         evaluation_seed: draws the latents of evaluation.
-        policy: precision, micro-batches, averaged weights.
+        policy: precision, micro-batches, averaged and frozen weights.
     """
     models = {"generator": generator, "discriminator": discriminator}
     optimizers = {"generator": generator_optimizer, "discriminator": discriminator_optimizer}
@@ -67,6 +67,13 @@ def gan(
             mutable=list(model_state),
         )
 
+    def optimizer(name: str, params: Any) -> optax.GradientTransformation:
+        """Of one network; what it leaves frozen is looked for in the weights of both."""
+        if policy.freeze is None:
+            return optimizers[name]
+        frozen = parameters.matching(policy.freeze, params)
+        return optim.freeze(optimizers[name], lambda params: frozen[name])
+
     def init(key: Any, batch: Batch) -> GANState:
         keys = jax.random.split(key)
         variables = {
@@ -74,7 +81,7 @@ def gan(
             "discriminator": discriminator.init(keys[1], batch["image"][:1]),
         }
         params = {name: v.pop("params") for name, v in variables.items()}
-        opt_state = {name: optimizers[name].init(params[name]) for name in models}
+        opt_state = {name: optimizer(name, params).init(params[name]) for name in models}
         average = params["generator"] if policy.ema is not None else None
         return GANState(params, variables, opt_state, average)
 
@@ -132,7 +139,7 @@ def gan(
         gradient, measured, model_state = gradients.value_and_grad(loss, policy)(
             state.params[name], state.model_state[name], batch, key
         )
-        updates, opt_state = optimizers[name].update(
+        updates, opt_state = optimizer(name, state.params).update(
             gradient, state.opt_state[name], state.params[name]
         )
         params = optax.apply_updates(state.params[name], updates)

@@ -80,9 +80,10 @@ def dqn(
         worlds: how many environments are played side by side.
         replay_moves: how many moves of each world are remembered.
         evaluation_seed: draws the boards of evaluation.
-        policy: precision, micro-batches, averaged weights.
+        policy: precision, micro-batches, averaged and frozen weights.
     """
     observe = jax.vmap(environment.observe)
+    optimizer = gradients.unfrozen(optimizer, policy)
     value = _valuer(model, policy)
 
     def play(state: DQNState, epsilon: jax.Array, key: Any) -> tuple[Any, Any, jax.Array]:

@@ -55,9 +55,10 @@ def supervised(
         target: which entry is y.
         metrics_of: what is measured beside the loss, by name; accuracy if not given.
         regularizer: a penalty on the weights; in training metrics it is part of the loss.
-        policy: precision, micro-batches, averaged weights.
+        policy: precision, micro-batches, averaged and frozen weights.
     """
     measures = {"accuracy": metrics.accuracy} if metrics_of is None else metrics_of
+    optimizer = gradients.unfrozen(optimizer, policy)
 
     def init(key: Any, batch: Batch) -> SupervisedState:
         variables = model.init(key, batch[inputs])

@@ -47,6 +47,7 @@ def main() -> int:
     )
     from dlcourse.training import again, command_line
     from dlcourse.training.config import Config
+    from dlcourse.training.replay import replay
 
     try:
         command_line.prepare_process(Config())
@@ -54,7 +55,7 @@ def main() -> int:
         if isinstance(options, Evaluate):
             print(json.dumps(again.evaluate(loop, options.step, options.figures), indent=2))
         else:
-            for line in again.replay(loop, options.step):
+            for line in replay(loop, options.step):
                 print(line)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

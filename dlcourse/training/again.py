@@ -1,18 +1,16 @@
-"""Looking at a run again, from its folder alone: evaluate a checkpoint, replay a step.
+"""Looking at a run again, from its folder alone: open it, evaluate a checkpoint.
 
 The folder is data: nothing in it is executed. It names the experiment file, which is.
 """
 
 import dataclasses
-import json
 import pathlib
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
-import numpy as np
 
 from dlcourse.errors import UsageError, UserError
 from dlcourse.training import command_line
@@ -24,7 +22,7 @@ from dlcourse.training.loop import Loop
 from dlcourse.training.programs import without_optimizer
 from dlcourse.training.run_folder import RunFolder, read_config, summarize
 from dlcourse.training.screen import Screen
-from dlcourse.training.sharding import make_mesh, path_name
+from dlcourse.training.sharding import make_mesh
 
 
 def reopen(folder: pathlib.Path, experiment: pathlib.Path | None, mesh: str) -> Loop:
@@ -108,39 +106,3 @@ def evaluate(loop: Loop, step: int | None, figures: pathlib.Path | None) -> dict
             save_figure(draw(first), figures / name)
     values = {s: {n: summarize(v) for n, v in row.items()} for s, row in metrics.items()}
     return {"step": step, "metrics": values}
-
-
-def replay(loop: Loop, step: int) -> Iterator[str]:
-    """Does one step again as the run did it: the state before, the batch, the state after.
-
-    Batches and keys are functions of the step, so the step is the same bit for bit if the devices
-    are like those of the run.
-    """
-    if not 1 <= step <= loop.total:
-        raise UsageError(f"The run has the steps 1 to {loop.total}, and no step {step}.")
-    state, at = loop.programs.init(loop.seeds), 0
-    with Checkpoints(loop.folder.checkpoints, read_only=True) as checkpoints:
-        before = [saved for saved in checkpoints.steps() if saved < step]
-        if before:
-            at = before[-1]
-            state = checkpoints.read(at, loop.like())[0]["learner"]
-    yield f"From step {at} to step {step - 1}"
-    while at < step - 1:
-        length = min(step - 1 - at, loop.feed.capacity)
-        state, _ = loop.chunk(state, at, length)
-        at += length
-    yield f"Not finite before step {step}: {_not_finite(state)}"
-    yield f"Examples of step {step}: {json.dumps(loop.examples(step))}"
-    state, metrics = loop.chunk(state, step - 1, 1)
-    for name, metric in metrics.items():
-        yield f"{name} of step {step}: {np.asarray(metric.value)[0]}"
-    yield f"Not finite after step {step}: {_not_finite(state)}"
-
-
-def _not_finite(state: Any) -> str:
-    names = [
-        path_name(path)
-        for path, leaf in jax.tree_util.tree_leaves_with_path(state)
-        if jax.numpy.issubdtype(leaf.dtype, np.inexact) and not bool(jax.numpy.isfinite(leaf).all())
-    ]
-    return ", ".join(names) or "nothing"

@@ -43,13 +43,13 @@ def launch(body: Callable[[C, Interruption], None], config: type[C]) -> NoReturn
 
 def conduct(body: Callable[[C, Interruption], None], config: C) -> NoReturn:
     """Runs `body` and exits with the status of how it went; see `main`."""
-    from dlcourse.training.loop import Diverged, DryRun, Interrupted
+    from dlcourse.training.loop import Described, Diverged, Interrupted
 
     try:
         with listen() as interruption:
             prepare_process(config)
             body(config, interruption)
-    except DryRun:
+    except Described:
         processes.leave_together(0)
     except Interrupted as stop:
         if processes.is_first():

@@ -16,7 +16,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(steps?|epochs?|%)")
 PLACE = frozenset(
     {
         "workdir", "mesh", "stream", "checkpoint_every", "keep", "compilation_cache", "progress",
-        "coordinator", "num_processes", "process_id", "dry_run",
+        "coordinator", "num_processes", "process_id", "dry_run", "replay", "remat",
     }
 )  # fmt: skip
 
@@ -55,6 +55,11 @@ class Config:
     """Into how many micro-batches a batch is cut, to fit a smaller memory."""
     ema: float | None = None
     """Evaluate an exponential moving average of the weights with this decay."""
+    freeze: str | None = None
+    """Weights in whose path this regular expression is found stay as they begin; a path reads
+    `Dense_0/kernel`."""
+    remat: bool = False
+    """Compute each layer once more for its gradient, to fit a smaller memory (of GPUs and TPUs)."""
     mesh: str = "data=-1"
     """Devices along the axes `data`, `fsdp`, `tensor`; -1 stands for all that remain."""
     stream: bool = False
@@ -78,6 +83,9 @@ class Config:
     dry_run: bool = False
     """Print where each parameter would live, what a step costs and what the devices say to each
     other, and train nothing."""
+    replay: int | None = None
+    """Do this step of the run in `--workdir` again, from the checkpoint before it, say what became
+    of it, and train nothing."""
 
     def __post_init__(self) -> None:
         """Refuses values that no experiment can mean; the message is for the command line."""
@@ -91,6 +99,8 @@ class Config:
         _require(self.steps is None or self.steps >= 1, "steps must be at least 1")
         _require(self.patience is None or self.patience >= 1, "patience must be at least 1")
         _require(self.ema is None or 0 <= self.ema < 1, "ema must lie in [0, 1)")
+        _require(_is_pattern(self.freeze), f"freeze is '{self.freeze}', no regular expression")
+        _require(self.replay is None or self.workdir is not None, "replay needs the run's workdir")
         _require(
             self.batch_size % self.accumulate == 0,
             f"batch_size {self.batch_size} is no multiple of accumulate {self.accumulate}",
@@ -103,8 +113,8 @@ class Config:
 
     @property
     def policy(self) -> Policy:
-        """How learners compute: what `--precision`, `--accumulate` and `--ema` say."""
-        return Policy(self.precision, self.accumulate, self.ema)
+        """How learners compute: what `--precision`, `--accumulate`, `--ema` and the like say."""
+        return Policy(self.precision, self.accumulate, self.ema, self.remat, self.freeze)
 
     def steps_of(self, epochs: float, data: Dataset) -> int:
         """`epochs` in steps, rounded, at least 1."""
@@ -134,6 +144,14 @@ class Config:
 def _require(holds: bool, otherwise: str) -> None:
     if not holds:
         raise ValueError(otherwise)
+
+
+def _is_pattern(text: str | None) -> bool:
+    try:
+        re.compile(text or "")
+    except re.error:
+        return False
+    return True
 
 
 def as_json(config: Config) -> dict:

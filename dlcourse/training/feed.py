@@ -1,5 +1,6 @@
 """How batches reach the device: from arrays that live there, or streamed through Grain."""
 
+import dataclasses
 import itertools
 import sys
 from collections.abc import Iterator
@@ -68,30 +69,42 @@ def make_feed(
     return Streamed(data, batch_size, seeds, single, capacity, mesh, skip_damaged)
 
 
-class Resident:
+@dataclasses.dataclass(eq=False)
+class _Schedule:
+    """Which examples come when: what both feeds are told.
+
+    Attributes: those of `make_feed`.
+    """
+
+    data: Dataset
+    batch_size: int
+    seeds: list[int]
+    single: bool
+    capacity: int
+    mesh: Mesh
+
+    def indices(self, step: int, length: int) -> np.ndarray:
+        """`[length, batch]`, or `[seeds, length, batch]` for several seeds."""
+        orders = [
+            self.data.batch_indices(step, length, self.batch_size, seed).astype(np.int32)
+            for seed in self.seeds
+        ]
+        return orders[0] if self.single else np.stack(orders)
+
+
+@dataclasses.dataclass(eq=False)
+class Resident(_Schedule):
     """A set on the device: a chunk is only the numbers of its examples.
 
     The arrays are copied to every device and the numbers are spread over them, so each device
     gathers its own rows and no example crosses between devices.
     """
 
-    def __init__(
-        self,
-        data: Dataset,
-        batch_size: int,
-        seeds: list[int],
-        single: bool,
-        capacity: int,
-        mesh: Mesh,
-    ) -> None:
-        self.data, self.batch_size, self.mesh = data, batch_size, mesh
-        self.seeds, self.single = seeds, single
-        self.capacity = capacity
-        self.arrays = {name: place(array, mesh) for name, array in data.examples.items()}  # type: ignore[union-attr]
+    def __post_init__(self) -> None:
+        self.arrays = {name: place(array, self.mesh) for name, array in self.data.examples.items()}  # type: ignore[union-attr]
 
     def training(self, step: int, length: int) -> Chunk:
-        indices = _training_indices(self, step, length)
-        indices = _pad(indices, self.capacity, axis=-2)
+        indices = _pad(self.indices(step, length), self.capacity, axis=-2)
         return Chunk({"index": _put(indices, self.mesh)}, length)
 
     def evaluation(self, split: str) -> Iterator[Chunk]:
@@ -116,28 +129,20 @@ class Resident:
         return _prepare(self.data, examples | rows, index.ndim == 2)
 
 
-class Streamed:
+@dataclasses.dataclass(eq=False)
+class Streamed(_Schedule):
     """A set on disk: Grain's threads read ahead of the device, a chunk holds the examples.
 
     Of several processes each reads only the rows of its own devices; the batch that they make
     together is the same for any number of them.
     """
 
-    def __init__(
-        self,
-        data: Dataset,
-        batch_size: int,
-        seeds: list[int],
-        single: bool,
-        capacity: int,
-        mesh: Mesh,
-        skip_damaged: bool,
-    ) -> None:
-        self.data, self.batch_size, self.mesh = data, batch_size, mesh
-        self.seeds, self.single = seeds, single
-        self.reader = Reader(data, skip_damaged)
-        self.capacity = min(capacity, STREAMED_CHUNK)
-        self.mine = local_rows(batch_size, mesh)
+    skip_damaged: bool
+
+    def __post_init__(self) -> None:
+        self.reader = Reader(self.data, self.skip_damaged)
+        self.capacity = min(self.capacity, STREAMED_CHUNK)
+        self.mine = local_rows(self.batch_size, self.mesh)
         self.arrays = ()
         self._next_step = -1
         self._ahead: Iterator[dict[str, np.ndarray]] = iter(())
@@ -174,9 +179,7 @@ class Streamed:
     def _read_ahead(self, first: int) -> Iterator[dict[str, np.ndarray]]:
         # The end is far away; the loop knows when to stop.
         return _through_grain(
-            lambda step: self.reader.read(
-                _training_indices(self, step, 1)[..., 0, self.mine], "train"
-            ),
+            lambda step: self.reader.read(self.indices(step, 1)[..., 0, self.mine], "train"),
             first,
             2**62,
         )
@@ -261,15 +264,6 @@ def _through_grain(read: Any, start: int, stop: int) -> Iterator[dict[str, np.nd
 
     options = grain.ReadOptions(num_threads=4, prefetch_buffer_size=4 * STREAMED_CHUNK)
     return iter(grain.MapDataset.range(start, stop).map(read).to_iter_dataset(options))
-
-
-def _training_indices(feed: Resident | Streamed, step: int, length: int) -> np.ndarray:
-    """`[length, batch]`, or `[seeds, length, batch]` for several seeds."""
-    orders = [
-        feed.data.batch_indices(step, length, feed.batch_size, seed).astype(np.int32)
-        for seed in feed.seeds
-    ]
-    return orders[0] if feed.single else np.stack(orders)
 
 
 def _prepare(data: Dataset, batch: dict[str, jax.Array], seeds: bool) -> dict[str, jax.Array]:

@@ -23,6 +23,7 @@ from dlcourse.training.feed import make_feed
 from dlcourse.training.interruption import Interruption
 from dlcourse.training.population import over_seeds
 from dlcourse.training.programs import Programs, compile_programs, without_optimizer
+from dlcourse.training.replay import replay
 from dlcourse.training.run_folder import RunFolder, new_folder
 from dlcourse.training.screen import Screen
 from dlcourse.training.selection import Selection
@@ -35,8 +36,8 @@ class Interrupted(Exception):
     """A signal stopped the run; its state is saved and the run can go on."""
 
 
-class DryRun(Exception):
-    """A run that was only to be described has been."""
+class Described(Exception):
+    """What was asked about a run, in place of training, has been said."""
 
 
 class Diverged(UserError):
@@ -110,12 +111,17 @@ def run(
     folder = RunFolder(pathlib.Path(path))
     # Not `interruption or ...`: one that has not come yet is false.
     listening = Interruption() if interruption is None else interruption
-    if config.dry_run:
+    if config.dry_run or config.replay is not None:
+        if config.replay is not None:
+            folder.require(config, name)
         screen = Screen(config.total_steps(experiment.data), live=False)
-        planned = Loop(experiment, config, name, folder, mesh, screen, listening)
-        for line in describe(planned.programs, mesh):
+        loop = Loop(experiment, config, name, folder, mesh, screen, listening)
+        asked = (
+            describe(loop.programs, mesh) if config.replay is None else replay(loop, config.replay)
+        )
+        for line in asked:
             screen.say(line)
-        raise DryRun
+        raise Described
     try:
         processes.on_first(lambda: folder.open(config, name))
         with Screen(config.total_steps(experiment.data), config.progress) as screen:

@@ -47,8 +47,16 @@ class Programs(NamedTuple):
 
 
 def without_optimizer(state: Any) -> Any:
-    """What evaluation reads of a state: all but a field `opt_state`."""
-    return state.replace(opt_state=None) if hasattr(state, "opt_state") else state
+    """What evaluation reads of a state: all but the fields `opt_state`, however deep they lie."""
+
+    def has_optimizer(part: Any) -> bool:
+        return hasattr(part, "opt_state")
+
+    return jax.tree.map(
+        lambda part: part.replace(opt_state=None) if has_optimizer(part) else part,
+        state,
+        is_leaf=has_optimizer,
+    )
 
 
 def compile_programs(

@@ -61,7 +61,7 @@ class RunFolder:
             self.figures.mkdir(parents=True, exist_ok=True)
             self._lock()
             if place.exists():
-                _require_same(json.loads(place.read_text()), config, experiment, self.path)
+                self.require(config, experiment)
             else:
                 _write(place, _description(config, experiment))
             self._metrics = (self.path / "metrics.jsonl").open("a")
@@ -70,6 +70,10 @@ class RunFolder:
                 f"The run folder {self.path} cannot be written ({error.strerror}). "
                 "Choose another with --workdir."
             ) from error
+
+    def require(self, config: Config, experiment: str) -> None:
+        """Raises `UserError` unless this is the folder of such a run."""
+        _require_same(read_config(self.path), config, experiment, self.path)
 
     def _lock(self) -> None:
         """Keeps other runs out for as long as this process lives and the folder is open."""
@@ -139,6 +143,8 @@ class RunFolder:
     def write_summary(self, summary: dict) -> None:
         if self._metrics is not None:
             _write(self.path / "summary.json", summary)
+            # An attempt before this one may have left it, on other devices, say.
+            (self.path / "diverged.json").unlink(missing_ok=True)
 
     def write_divergence(self, step: int, examples: list, checkpoint: int | None) -> None:
         """Which step failed and on which examples, for a replay."""

@@ -14,9 +14,14 @@ from dlcourse.errors import UsageError
 AXES = ("data", "fsdp", "tensor")
 BATCH = P(("data", "fsdp"))  # the examples of a batch are spread over both
 
-# The last axes of a parameter, by the end of its path. What no rule names is copied to all devices.
+# The last axes of a parameter, by the end of its path; the first rule with no more axes than the
+# parameter has. What no rule names is copied to all devices.
 # Optimizer moments carry the path of the parameter they belong to, so the rules reach them too.
 RULES: Sequence[tuple[str, P]] = (
+    # Linen's attention: a device has some of the heads, [features, heads, head features], and its
+    # part of what they give together, [heads, head features, features].
+    (r"(^|/)(query|key|value)/kernel$", P("fsdp", "tensor", None)),
+    (r"(?i)attention[^/]*/out/kernel$", P("tensor", None, "fsdp")),
     (r"(^|/)kernel$", P("fsdp", "tensor")),  # [..., inputs, outputs]: dense and convolution alike
     (r"(^|/)embedding$", P("tensor", None)),  # [vocabulary, features]
 )

@@ -2,7 +2,6 @@
 
 from dlcourse.tuning.search import Result as Result
 from dlcourse.tuning.search import search as search
-from dlcourse.tuning.side_by_side import side_by_side as side_by_side
 from dlcourse.tuning.space import Choice as Choice
 from dlcourse.tuning.space import Integer as Integer
 from dlcourse.tuning.space import LogUniform as LogUniform

@@ -5,89 +5,17 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-import flax.linen as nn
-import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from dlcourse.data import Dataset
 from dlcourse.learner import Learner
-from dlcourse.training import Config, Experiment
+from dlcourse.training import Config, Experiment, population
 from dlcourse.tuning.space import Choice, Space
 
 C = TypeVar("C", bound=Config)
 Hyperparameters = Mapping[str, Any]  # by field, a number or an array `[members]`
-
-
-@flax.struct.dataclass
-class Members:
-    """The state of learners side by side; every leaf begins with the axis of the members."""
-
-    hyperparameters: Hyperparameters
-    learned: Any
-
-    @property
-    def params(self) -> Any:
-        return getattr(self.learned, "params", self.learned)
-
-
-def side_by_side(
-    make_learner: Callable[[Hyperparameters], Learner], hyperparameters: Hyperparameters
-) -> Learner:
-    """One learner a row of `hyperparameters`, on the same batches with the same randomness.
-
-    `training.population` with one difference: the hyperparameters travel in the state. So the
-    program does not hold their values, and the next members find it compiled.
-
-    Dropout takes its rate from them too, which Linen's own module does not allow.
-
-    Args:
-        make_learner: from one set of hyperparameters to a learner; it runs inside `vmap`, so they
-            may be used in arithmetic, not in shapes or Python conditions.
-        hyperparameters: arrays whose first axis counts the members.
-
-    Returns:
-        A learner whose metrics begin with the axis of the members. Each member learns what it
-        would learn alone.
-    """
-
-    def init(key: Any, batch: Any) -> Members:
-        with nn.intercept_methods(_dropout):
-            learned = jax.vmap(lambda h: make_learner(h).init(key, batch))(hyperparameters)
-        return Members(jax.tree.map(jnp.asarray, dict(hyperparameters)), learned)
-
-    def step(state: Members, batch: Any, key: Any) -> Any:
-        with nn.intercept_methods(_dropout):
-            learned, metrics = jax.vmap(lambda h, s: make_learner(h).step(s, batch, key))(
-                state.hyperparameters, state.learned
-            )
-        return Members(state.hyperparameters, learned), metrics
-
-    def evaluate(state: Members, batch: Any) -> Any:
-        with nn.intercept_methods(_dropout):
-            return jax.vmap(lambda h, s: make_learner(h).evaluate(s, batch))(
-                state.hyperparameters, state.learned
-            )
-
-    return Learner(init, step, evaluate)
-
-
-def _dropout(
-    call: Callable, args: tuple, kwargs: dict, context: nn.module.InterceptorContext
-) -> Any:
-    """Linen's `Dropout` asks whether its rate is 0 or 1, and a traced rate cannot answer."""
-    module = context.module
-    traced = isinstance(module, nn.Dropout) and isinstance(module.rate, jax.core.Tracer)
-    if not traced or context.method_name != "__call__":
-        return call(*args, **kwargs)
-    (x,) = args
-    if nn.merge_param("deterministic", module.deterministic, kwargs.get("deterministic")):
-        return x
-    shape = [1 if axis in module.broadcast_dims else size for axis, size in enumerate(x.shape)]
-    kept = jax.random.bernoulli(module.make_rng(module.rng_collection), 1.0 - module.rate, shape)
-    # At rate 1 nothing is kept, and the quotient must not be nan all the same.
-    return jnp.where(kept, x / jnp.maximum(1.0 - module.rate, 1e-6), 0.0).astype(x.dtype)
 
 
 def with_hyperparameters(config: C, hyperparameters: Hyperparameters) -> C:
@@ -132,7 +60,7 @@ def learner_of(
     experiment: Callable[[C], Experiment], config: C, hyperparameters: Hyperparameters
 ) -> Learner:
     """The learners of an experiment at several values of its numbers, side by side."""
-    return side_by_side(
+    return population(
         lambda h: experiment(with_hyperparameters(config, h)).learner, hyperparameters
     )
 

@@ -17,7 +17,6 @@ import numpy as np
 
 from dlcourse import data, learners, losses, models, optim, training
 from dlcourse.benchmark import Session
-from dlcourse.tuning.side_by_side import side_by_side
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +53,7 @@ def side_by_side_speed(
         return Session(module, training.Config(batch_size=batch_size))
 
     alone = session(one({"learning_rate": float(rates[members // 2])}))
-    together = session(side_by_side(one, {"learning_rate": rates}))
+    together = session(training.population(one, {"learning_rate": rates}))
     times = [
         (alone.train(lengths[0]) / lengths[0], together.train(lengths[1]) / lengths[1])
         for lengths in [(400, max(2, 400 // members))] * repeats

@@ -14,7 +14,10 @@ if [ "${1-}" != inside ]; then
   [ "$(id -u)" = 0 ] || skip "needs root"
   command -v apt-get > /dev/null || skip "needs Debian's packages"
   if ! command -v mpirun > /dev/null || ! command -v ip > /dev/null; then
-    apt-get install -y -qq --no-install-recommends openmpi-bin iproute2 > /dev/null 2>&1 \
+    install() {
+      timeout 200 apt-get install -y -qq --no-install-recommends openmpi-bin iproute2 &> /dev/null
+    }
+    install || { timeout 100 apt-get update -qq &> /dev/null && install; } \
       || skip "apt-get could not install openmpi-bin"
   fi
   unshare -n -p -f --mount-proc true 2> /dev/null || skip "no namespaces here"

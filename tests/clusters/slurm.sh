@@ -15,8 +15,11 @@ if [ "${1-}" != inside ]; then
   [ "$(id -u)" = 0 ] || skip "needs root"
   command -v apt-get > /dev/null || skip "needs Debian's packages"
   if ! command -v slurmctld > /dev/null || ! command -v ip > /dev/null; then
-    apt-get install -y -qq --no-install-recommends slurm-wlm slurm-client munge iproute2 \
-      > /dev/null 2>&1 || skip "apt-get could not install slurm-wlm"
+    install() {
+      timeout 200 apt-get install -y -qq --no-install-recommends slurm-wlm slurm-client munge iproute2 &> /dev/null
+    }
+    install || { timeout 100 apt-get update -qq &> /dev/null && install; } \
+      || skip "apt-get could not install slurm-wlm"
   fi
   unshare -m -n -p -f --mount-proc true 2> /dev/null || skip "no namespaces here"
   exec timeout -k 5 "${LIMIT:-400}" \
