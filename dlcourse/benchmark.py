@@ -15,7 +15,8 @@ import statistics
 import sys
 import tempfile
 import time
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -30,23 +31,34 @@ from dlcourse.training.population import over_seeds
 from dlcourse.training.programs import compile_programs
 
 CAPACITY = 512  # steps in the longest chunk
+ROUNDS = 3  # of whole runs in turn
+SELDOM = dict.fromkeys(("log_every", "evaluate_every", "checkpoint_every"), "100%")
 PEAK_SIZE = 2048  # of the square matrices whose product tells the device's peak
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-    """Measures the training program of an experiment file."""
+class Target:
+    """What every benchmark of an experiment is told."""
 
     experiment: Annotated[pathlib.Path, tyro.conf.Positional]
     """The experiment file."""
-    seconds: float = 10.0
-    """How long to train, after warming up."""
-    logging: bool = False
-    """Measure too what logging every step costs, on whole runs of 20 epochs."""
     json: pathlib.Path | None = None
     """Write the figures to this file."""
     compare: pathlib.Path | None = None
     """Print the ratio to the figures of an earlier --json."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options(Target):
+    """Measures the training program of an experiment file."""
+
+    seconds: float = 10.0
+    """How long to train, after warming up."""
+    logging: bool = False
+    """Measure too what logging every step costs, on whole runs of 20 epochs."""
+
+
+T = TypeVar("T", bound=Target)
 
 
 def matmul_peak(repeats: int = 9) -> float:
@@ -65,10 +77,12 @@ def matmul_peak(repeats: int = 9) -> float:
 class Session:
     """An experiment's compiled training program, and its state as it trains on."""
 
-    def __init__(self, module: Any, config: Any) -> None:
+    def __init__(
+        self, module: Any, config: Any, devices: Sequence[jax.Device] | None = None
+    ) -> None:
         """Compiles as the loop does, and trains two chunks to warm up."""
         experiment = module.experiment(config)
-        mesh = sharding.make_mesh(config.mesh)
+        mesh = sharding.make_mesh(config.mesh, devices)
         single = config.seeds == 1
         numbers = list(range(config.seed, config.seed + config.seeds))
         self.mesh, self.step, self.waited = mesh, 0, 0.0
@@ -143,29 +157,37 @@ def measure(module: Any, config: Any, seconds: float) -> dict[str, Any]:
     }
 
 
-def logging_cost(module: Any, config: Any, epochs: float, rounds: int = 3) -> float:
-    """What logging every step costs: whole runs that do, and that log once, in turn.
+def time_lost(module: Any, config: Any, variants: Mapping[str, dict[str, Any]]) -> dict[str, float]:
+    """What it costs to do something often: whole runs that do, and runs that do not, in turn.
+
+    Args:
+        module: the experiment.
+        config: of all runs; they log, evaluate and save once, at their end.
+        variants: by name, the fields of the config by which a run differs.
 
     Returns:
-        The difference of their wall times as a share of the time spent in training.
+        By name, how much longer such a run takes, as a share of the time spent in training. It is
+        the quickest of several that counts: what else a machine does can only slow a run down.
     """
 
-    def once(log_every: str) -> tuple[float, float]:
+    def once(fields: dict[str, Any]) -> tuple[float, float]:
         with tempfile.TemporaryDirectory() as folder:
-            short = dataclasses.replace(
-                config, workdir=pathlib.Path(folder), epochs=epochs, log_every=log_every,
-                evaluate_every="100%", checkpoint_every="100%", progress=False,
-            )  # fmt: skip
+            place = {"workdir": pathlib.Path(folder), "progress": False}
+            short = dataclasses.replace(config, **place, **SELDOM | fields)
             bare = dataclasses.replace(module.experiment(short), figures={}, snapshots={})
             begun = time.perf_counter()
             with contextlib.redirect_stdout(io.StringIO()):
                 result = training.run(bare, short, name="benchmark")
-            return time.perf_counter() - begun, result.summary["seconds"]
+            wall = time.perf_counter() - begun - result.summary["compile_seconds"]
+            return wall, result.summary["seconds"]
 
-    once("100%")
-    pairs = [(once("1 step"), once("100%")) for _ in range(rounds)]
-    difference = statistics.median(often[0] - rarely[0] for often, rarely in pairs)
-    return difference / statistics.median(rarely[1] for _, rarely in pairs)
+    kinds = {"": {}, **variants}
+    for fields in kinds.values():
+        once(fields)  # what is imported and compiled on the way
+    rounds = [{name: once(fields) for name, fields in kinds.items()} for _ in range(ROUNDS)]
+    wall = {name: min(each[name][0] for each in rounds) for name in kinds}
+    training_seconds = min(each[""][1] for each in rounds)
+    return {name: (wall[name] - wall[""]) / training_seconds for name in variants}
 
 
 def _peak_memory() -> float:
@@ -198,21 +220,29 @@ def report(figures: dict[str, Any], earlier: dict[str, Any] | None) -> None:
     Console(highlight=False).print(table)
 
 
-def main() -> None:
-    """The command line."""
+def split_arguments() -> tuple[list[str], list[str]]:
+    """The benchmark's own arguments, and those of the experiment after `--`."""
     args = sys.argv[1:]
-    own, others = (args, []) if "--" not in args else (
-        args[: args.index("--")], args[args.index("--") + 1 :],
-    )  # fmt: skip
-    options = tyro.cli(Options, args=own, prog="python -m dlcourse.benchmark")
+    middle = args.index("--") if "--" in args else len(args)
+    return args[:middle], args[middle + 1 :]
+
+
+def command(kind: type[T], prog: str, measures: Callable[[T, Any, Any], dict[str, Any]]) -> None:
+    """A command line: measures an experiment, prints the figures, keeps and compares them.
+
+    Args:
+        kind: the options; they name the `experiment` and the files `json` and `compare`.
+        prog: what the command is called.
+        measures: from the options, the experiment's module and its config to figures by name.
+    """
+    own, others = split_arguments()
+    options = tyro.cli(kind, args=own, prog=prog)
     try:
         module = command_line.load_experiment(options.experiment)
         config = command_line.parse(module.Config, others)
         command_line.prepare_process(config)
         earlier = json.loads(options.compare.read_text()) if options.compare else None
-        figures = measure(module, config, options.seconds)
-        if options.logging:
-            figures["logging_share"] = logging_cost(module, config, epochs=20)
+        figures = measures(options, module, config)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
@@ -224,5 +254,13 @@ def main() -> None:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
+def _measures(options: Options, module: Any, config: Any) -> dict[str, Any]:
+    figures = measure(module, config, options.seconds)
+    if options.logging:
+        short = dataclasses.replace(config, epochs=20.0)
+        figures["logging_share"] = time_lost(module, short, {"log": {"log_every": "1 step"}})["log"]
+    return figures
+
+
 if __name__ == "__main__":
-    main()
+    command(Options, "python -m dlcourse.benchmark", _measures)

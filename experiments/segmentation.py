@@ -10,6 +10,8 @@ The same net and seeds for each. `table.json` holds mean IoU, boundary F-score a
 
 import dataclasses
 import functools
+from collections.abc import Callable
+from typing import Any, Literal
 
 from dlcourse import analysis, data, learners, losses, models, optim, training
 from dlcourse.data import IGNORE, augment
@@ -28,13 +30,24 @@ class Config(training.Config):
     """How much more a pixel on a boundary costs, under the third loss."""
     width: float = 2.0
     """How many pixels from the boundary that reaches."""
+    losses: tuple[Literal["cross-entropy", "Dice", "boundary-weighted"], ...] = (
+        "cross-entropy",
+        "Dice",
+        "boundary-weighted",
+    )
+    """Which of the losses to train with, one run each."""
     flip: bool = False
     """Mirror half of the training images: a street stays a street, a digit no digit."""
-    learning_rate: float = 1e-2
+    crop: tuple[int, int] | None = None
+    """Height and width of a window to train on, cut anew from each image; the net is tested on
+    whole images."""
+    light: float = 0.0
+    """By which share the brightness and contrast of training images change at most."""
+    learning_rate: float = 6e-3
     """Adam's rate; it falls to zero along a cosine."""
-    batch_size: int = 32
+    batch_size: int = 8
     """Images in a step, over all devices together."""
-    epochs: float = 40
+    epochs: float = 6
     """How often training walks through the train split."""
 
 
@@ -50,6 +63,17 @@ def pixel_losses(config: Config) -> dict[str, learners.PerExample]:
     }
 
 
+def changes(config: Config) -> Callable[[Any, dict], dict]:
+    """What happens to training images, and to their masks as far as it moves pixels."""
+    moves = [augment.flip] if config.flip else []
+    if config.crop:
+        moves.append(functools.partial(augment.crop, padding=0, size=config.crop))
+    light = functools.partial(augment.colour_jitter, brightness=config.light, contrast=config.light)
+    return augment.per_example(
+        augment.compose(*moves, *([light] if config.light else [])), augment.compose(*moves)
+    )
+
+
 def experiment(loss: str, config: Config) -> training.Experiment:
     images = data.segmentation(config.dataset, stream=config.stream)
     model = models.UNet(config.features, num_classes=images.num_classes)
@@ -61,14 +85,13 @@ def experiment(loss: str, config: Config) -> training.Experiment:
         metrics_of={},
         policy=config.policy,
     )
-    if config.flip:
-        learner = learners.augmented(learner, augment.per_example(augment.flip, augment.flip))
+    learner = learners.augmented(learner, changes(config))
     measure = analysis.mask_metrics(predict, images.classes, IGNORE)
     return training.Experiment(learners.measured(learner, measure), images, monitor="max iou")
 
 
 def body(config: Config, interruption: Interruption) -> None:
-    variants = {loss: functools.partial(experiment, loss) for loss in pixel_losses(config)}
+    variants = {loss: functools.partial(experiment, loss) for loss in config.losses}
     results, folder = training.run_variants(
         variants, config, name="segmentation", interruption=interruption
     )

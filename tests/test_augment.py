@@ -11,6 +11,7 @@ import scipy.ndimage
 
 from dlcourse import analysis, losses
 from dlcourse.data import augment
+from dlcourse.errors import UserError
 
 HEIGHT, WIDTH = 7, 11
 
@@ -108,6 +109,12 @@ def test_crop_to_a_size_is_a_window_of_the_image(key, image) -> None:
     out = augment.crop(key, image, padding=0, size=(3, 5))
     windows = [image[i : i + 3, j : j + 5] for i in range(HEIGHT - 2) for j in range(WIDTH - 4)]
     assert sum(bool(jnp.all(out == window)) for window in windows) == 1
+
+
+def test_a_window_larger_than_the_image_is_refused(key, image) -> None:
+    height, width = image.shape[:2]
+    with pytest.raises(UserError, match=rf"window of {height + 3}x2.*{height}x{width} with 1 of"):
+        augment.crop(key, image, padding=1, size=(height + 3, 2))
 
 
 def test_crop_fills_what_lies_outside(key, image) -> None:

@@ -108,6 +108,7 @@ def test_stopped_killed_and_gone_on_with_other_processes(whole, tmp_path):
             os.kill(run.workers()[which], number)
             status, said, seconds = run.end()
             assert status == 75, said
+            print(f"{number.name} to process {which} of {count}: all ended after {seconds:.1f} s")
             assert seconds < 10
             assert "gone" in said or "everything is saved" in said
     with Run(2, tmp_path) as run:

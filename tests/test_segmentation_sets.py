@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import sklearn.metrics
 
-from dlcourse import analysis, data, learners, metrics
+from dlcourse import analysis, data, learners, losses, metrics, models, optim
 from dlcourse.data import IGNORE, segmentation, tfds
 from dlcourse.data.segmentation import Labels, Masked, _prepare
 from dlcourse.errors import UserError
@@ -33,9 +34,42 @@ def test_images_of_any_size_are_brought_to_one_and_masks_gain_no_label():
         "image": random.integers(0, 256, (23, 31, 3), dtype=np.uint8),
         "segmentation_mask": np.repeat([[[1]], [[3]]], 31, axis=1).repeat([11, 12], 0).astype("u1"),
     }
-    example = Masked([record], 16)[0]
+    example = Masked([record], Labels(("a", "b", "c"), first=1, side=16))[0]
     assert example["image"].shape == (16, 16, 3)
     assert set(np.unique(example["label"])) == {1, 3}
+
+
+def test_a_mask_that_is_not_its_images_is_refused_when_it_is_read():
+    labels = Labels(("a", "b"), first=1, side=16)
+    image, mask = np.zeros((20, 30, 3), np.uint8), np.ones((20, 30, 1), np.uint8)
+    for wrong, message in (
+        (mask[:10], r"\(1, 10, 30\).*\(1, 20, 30, 3\)"),
+        (0 * mask, "label 0; labels are 1 to 2"),
+        (255 * mask, "label 255; labels are 1 to 2"),
+    ):
+        with pytest.raises(UserError, match=message):
+            Masked([{"image": image, "segmentation_mask": wrong}], labels)[0]
+    with pytest.raises(UserError, match=r"\(1, 20, 30\); \[batch, height, width, channels\]"):
+        Masked([{"image": image[..., 0], "segmentation_mask": mask}], labels)[0]
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "message"),
+    [
+        ((4, 6, 3), np.zeros((4, 5, 1)), r"\(3, 4, 5\).*\(3, 4, 6, 3\)"),
+        ((4, 6, 3), np.full((4, 6, 1), 255), "label 255; labels are 0 to 10, or 11"),
+        ((4, 6), np.zeros((4, 6, 1)), r"\(3, 4, 6\); \[batch, height, width, channels\]"),
+    ],
+)
+def test_a_set_that_fits_in_memory_is_checked_before_training(monkeypatch, image, mask, message):
+    features = {
+        "image": np.zeros((3, *image), np.uint8),
+        "segmentation_mask": np.stack([mask.astype(np.uint8)] * 3),
+    }
+    sizes = {"train": 1, "validation": 1, "test": 1}
+    monkeypatch.setattr(tfds, "load", lambda *names, **options: (features, sizes, ()))
+    with pytest.raises(UserError, match=message):
+        segmentation("camvid")
 
 
 def test_a_set_without_validation_lends_a_twelfth():
@@ -75,6 +109,31 @@ def test_mask_metrics_merge_over_batches_and_leave_the_ignored_out():
         both = ((found == c) & (labels == c)).sum()
         either = (((found == c) & known) | (labels == c)).sum()
         np.testing.assert_allclose(whole[f"class_iou/{name}"].value, both / either, rtol=1e-6)
+
+
+def test_what_a_run_reports_of_a_net_is_what_scikit_learn_says_of_its_masks():
+    """Of a U-Net as it begins: every measure of 200 scenes, in batches with a padded last one."""
+    scenes = data.segmentation("digit_scenes")
+    model = models.UNet((4, 8), num_classes=scenes.num_classes)
+    learner = learners.supervised(model, losses.pixel_cross_entropy, optim.adam(1e-3))
+    state = learner.init(jax.random.key(2), scenes.batch(0, 2, seed=0))
+    predict = learners.predictor(model)
+    measure = jax.jit(analysis.mask_metrics(predict, scenes.classes, IGNORE))
+    found = []
+    for rows, mask in zip(*scenes.padded("test", 64), strict=True):
+        batch = jax.tree.map(jnp.asarray, scenes.prepare(scenes.read(rows)))
+        found.append(measure(state, batch | {"mask": mask}))
+    merged = jax.tree.map(lambda *parts: np.asarray(sum(parts)), *found)
+
+    _, truth, drawn = analysis.predict_masks(predict, state, scenes, 200)
+    flat, known = (truth.ravel(), drawn.ravel()), range(scenes.num_classes)
+    per_class = sklearn.metrics.jaccard_score(*flat, labels=known, average=None)
+    assert len(set(drawn.flat)) > 3  # a net that draws one class alone proves little
+    assert merged["iou"].value == pytest.approx(per_class.mean(), rel=1e-6)
+    for name, expected in zip(scenes.classes, per_class, strict=True):
+        assert merged[f"class_iou/{name}"].value == pytest.approx(expected, rel=1e-6)
+    counts = sklearn.metrics.confusion_matrix(*flat, labels=known)
+    assert merged["pixels"].value == pytest.approx(counts.trace() / counts.sum(), rel=1e-6)
 
 
 def test_measured_adds_to_evaluation_alone():

@@ -12,6 +12,9 @@ from dlcourse import metrics
 from dlcourse.data import Dataset
 from dlcourse.learner import Batch, Metrics, State
 
+# Of the classes in turn; no grey, in which the image under the masks is drawn.
+SHADES = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "C9", "gold", "lime", "navy")
+
 Predict = Callable[[State, Batch], jax.Array]
 
 
@@ -74,7 +77,7 @@ def draw_masks(
     tall = 1.6 * min(1.0, height / width)
     figure = Figure(figsize=(1.7 * columns + 1.5, (tall + 0.1) * rows + 0.3), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False)
-    shades = np.array([to_rgba(f"C{c}" if c < 10 else "gold", 0.75) for c in range(len(classes))])
+    shades = np.array([to_rgba(SHADES[c % len(SHADES)], 0.75) for c in range(len(classes))])
     shades[[c for c, name in enumerate(classes) if name == "background"], 3] = 0
     shades = np.concatenate([shades, np.zeros((1, 4))])  # the last is that of no class
     for row, line in enumerate(panels):
@@ -109,9 +112,10 @@ def draw_class_iou(scores: Mapping[str, Mapping[str, np.ndarray]]) -> Any:
         places = np.arange(len(classes)) + (number + 0.5) * width - 0.4
         spread = values.std(1, ddof=1) if values.shape[1] > 1 else None
         panel.bar(places, values.mean(1), width, yerr=spread, label=model, error_kw={"lw": 0.8})
-    turned = 0 if max(map(len, classes)) < 3 else 35
-    panel.set_xticks(range(len(classes)), classes, rotation=turned)
+    long = sum(map(len, classes)) > 4 * len(classes)
+    turned: dict[str, Any] = {"rotation": 35, "ha": "right"} if long else {}
+    panel.set_xticks(range(len(classes)), classes, **turned)
     panel.set_ylabel("intersection over union")
     panel.grid(axis="y", alpha=0.3)
-    panel.legend(fontsize=8)
+    figure.legend(fontsize=8, ncols=len(scores), loc="outside upper center")
     return figure

@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, Shaped
 
+from dlcourse.errors import UserError
+
 Image = Shaped[Array, "height width channels"]
 Transform = Callable[[Any, Any], Any]
 
@@ -75,8 +77,17 @@ def crop(
 
     With the window as large as the image, which is the default, this shifts it by up to `padding`
     pixels either way (He et al., 2016, section 4.2, pad CIFAR's 32x32 by 4).
+
+    Raises:
+        UserError: the window is larger than the padded image.
     """
     height, width = size or image.shape[:2]
+    if height > image.shape[0] + 2 * padding or width > image.shape[1] + 2 * padding:
+        raise UserError(
+            f"A window of {height}x{width} pixels cannot be cut from an image of "
+            f"{image.shape[0]}x{image.shape[1]}"
+            + (f" with {padding} of padding." if padding else ".")
+        )
     padded = jnp.pad(image, ((padding, padding), (padding, padding), (0, 0)), constant_values=fill)
     room = jnp.array([padded.shape[0] - height, padded.shape[1] - width])
     top, left = jax.random.randint(key, (2,), 0, room + 1)

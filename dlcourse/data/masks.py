@@ -11,12 +11,14 @@ def check_masks(
     masks: Num[np.ndarray, "..."],
     num_classes: int,
     ignore: int | None = None,
+    first: int = 0,
 ) -> None:
     """Refuses masks that are not one class a pixel of their images.
 
     Arguments:
         images: `[batch, height, width, channels]`.
-        masks: `[batch, height, width]`, integers from 0 to `num_classes - 1`, or `ignore`.
+        masks: `[batch, height, width]`, integers from `first` to `first + num_classes - 1`, or
+            `ignore`.
 
     Raises:
         UserError: another rank, another size than the images', another kind of number, or labels
@@ -34,9 +36,10 @@ def check_masks(
     if not np.issubdtype(masks.dtype, np.integer):
         raise UserError(f"Masks are {masks.dtype}; integer labels are needed.")
     values = np.unique(masks)
-    strange = values[((values < 0) | (values >= num_classes)) & (values != ignore)]
+    last = first + num_classes - 1
+    strange = values[((values < first) | (values > last)) & (values != ignore)]
     if strange.size:
-        allowed = f"0 to {num_classes - 1}" + ("" if ignore is None else f", or {ignore} to ignore")
+        allowed = f"{first} to {last}" + ("" if ignore is None else f", or {ignore} to ignore")
         message = f"Masks hold the label {strange[0]}; labels are {allowed}."
         if set(values.tolist()) <= {0, 255} and num_classes == 2:
             message += " Divide masks of 0 and 255 by 255."

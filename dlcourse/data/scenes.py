@@ -5,33 +5,41 @@ from jaxtyping import Float, Int, UInt8
 
 from dlcourse.data.dataset import Dataset
 from dlcourse.data.images import images, scale
+from dlcourse.errors import UserError
 
 CLASSES = ("background", *"0123456789")
 VALIDATION, TEST = 200, 200
+CELL = 12  # pixels
 
 
-def digit_scenes(
-    seed: int, *, train: int = 1000, size: int = 32, digits: int = 2, fragments: int = 4
-) -> Dataset:
+def digit_scenes(seed: int, *, train: int = 1000, size: int = 24, digits: int = 3) -> Dataset:
     """Coloured pictures of handwritten digits, the same for the same seed.
 
-    The digits are scikit-learn's, enlarged from 8x8 to between a quarter and a half of the scene,
-    each in a colour of its own, later ones over earlier ones. What lies around them is background:
-    smooth patches of colour, and fragments cut from other digits, in ink just like theirs, so that
-    neither colour nor stroke gives a digit away, only its shape. A split's scenes are composed of
-    digits of the same split of `images("digits")`: nothing seen in a test scene was trained on.
+    The digits are scikit-learn's, enlarged from 8x8 to between 9 and 12 pixels, each in a light
+    colour of its own. What lies around them is background: smooth patches of darker colours, and
+    fragments cut from other digits, in ink just like theirs, so that neither colour nor stroke
+    gives a digit away, only its shape. Each lies in a cell of its own, somewhere: digits this
+    small that cover each other cannot be read, by a person either. A split's scenes are composed
+    of digits of the same split of `images("digits")`: nothing seen in a test scene was trained on.
 
     Arguments:
         seed: of the generator; each split draws from a stream of its own.
         train: how many scenes to train on; 200 more are for validation and 200 for testing.
-        size: height and width in pixels.
-        digits: how many in each scene.
-        fragments: how many pieces of others lie among them.
+        size: height and width in pixels, a multiple of 12, the size of a cell.
+        digits: in how many of the cells there is a digit; in the others there are fragments.
 
     Returns:
         A set whose batches hold `image`, float32 `[batch, size, size, 3]`, and `label`, int32
         `[batch, size, size]`: 0 for the background and d + 1 for the digit d.
+
+    Raises:
+        UserError: the size is no multiple of 12, or there are more digits than cells.
     """
+    if size % CELL or not 0 <= digits <= (size // CELL) ** 2:
+        raise UserError(
+            f"A scene of {size} pixels cannot hold {digits} digits: there is one at most in each "
+            f"cell of {CELL}x{CELL}, and the size is a multiple of {CELL}."
+        )
     bundled = images("digits")
     splits: dict[str, np.ndarray] = {}
     pictures: list[np.ndarray] = []
@@ -43,7 +51,7 @@ def digit_scenes(
         ink, names = digit["image"][..., 0], digit["label"]
         splits[split] = np.arange(len(pictures), len(pictures) + count)
         for _ in range(count):
-            picture, mask = _scene(random, ink, names, size, digits, fragments)
+            picture, mask = _scene(random, ink, names, size, digits)
             pictures.append(picture)
             masks.append(mask)
     examples = {"image": np.stack(pictures), "label": np.stack(masks)}
@@ -56,22 +64,20 @@ def _scene(
     names: Int[np.ndarray, " digits"],
     size: int,
     digits: int,
-    fragments: int,
 ) -> tuple[UInt8[np.ndarray, "size size 3"], Int[np.ndarray, "size size"]]:
-    # Muted colours on a grid of 4x4, enlarged: light and shade without any edge.
-    muted = random.uniform(0.25, 0.75, (3, 4, 4))
-    picture = np.stack([_enlarge(channel, size) for channel in muted], axis=-1)
+    # Dark colours on a grid of 4x4, enlarged: light and shade without any edge.
+    dark = random.uniform(0.0, 0.5, (3, 4, 4))
+    picture = np.stack([_enlarge(channel, size) for channel in dark], axis=-1)
     mask = np.zeros((size, size), np.int32)
 
-    for _ in range(fragments):
-        top, left = random.integers(0, 5, 2)
-        piece = ink[random.integers(len(ink))][top : top + 4, left : left + 4]
-        side = int(random.integers(size // 8, size // 4))
-        _paint(random, picture, mask, piece, side, 0)
-    for _ in range(digits):
+    cells = np.array([(i, j) for i in range(0, size, CELL) for j in range(0, size, CELL)])
+    for number, cell in enumerate(random.permutation(cells)):
         which = random.integers(len(ink))
-        side = int(random.integers(size // 4, size // 2 + 1))
-        _paint(random, picture, mask, ink[which], side, int(names[which]) + 1)
+        piece, side, label = ink[which], int(random.integers(9, CELL + 1)), int(names[which]) + 1
+        if number >= digits:
+            top, left = random.integers(0, 5, 2)
+            piece, side, label = piece[top : top + 4, left : left + 4], side // 2, 0
+        _paint(random, picture, mask, piece, cell, side, label)
 
     noisy = picture + random.normal(0, 0.03, picture.shape)
     return (255 * np.clip(noisy, 0, 1)).astype(np.uint8), mask
@@ -82,16 +88,16 @@ def _paint(
     picture: Float[np.ndarray, "size size 3"],
     mask: Int[np.ndarray, "size size"],
     ink: Float[np.ndarray, "n n"],
+    cell: Int[np.ndarray, " 2"],
     side: int,
     label: int,
 ) -> None:
-    """Writes `ink`, enlarged to `side` pixels, somewhere into the picture, and its label."""
-    size = len(mask)
-    top, left = random.integers(0, size - side + 1, 2)
+    """Writes `ink`, enlarged to `side` pixels, somewhere into a cell, and its label."""
+    top, left = cell + random.integers(0, CELL - side + 1, 2)
     place = slice(top, top + side), slice(left, left + side)
-    opacity = np.clip(2 * _enlarge(ink, side), 0, 1)[..., None]
-    # Each primary nearly off or nearly full: an ink that the muted background cannot hide.
-    colour = random.integers(0, 2, 3) * 0.8 + random.uniform(0, 0.2, 3)
+    # Enlarged, a stroke has soft edges; this makes them steep and leaves its width.
+    opacity = np.clip(2 * _enlarge(ink, side) - 0.5, 0, 1)[..., None]
+    colour = random.uniform(0.6, 1.0, 3)  # lighter than the background in every primary
     picture[place] = opacity * colour + (1 - opacity) * picture[place]
     # A pixel is the digit's where most of its colour is.
     mask[place][opacity[..., 0] > 0.5] = label

@@ -73,12 +73,12 @@ def segmentation(name: str, *, seed: int = 0, multiple: int = 16, stream: bool =
     labels = SETS[name]
     examples, sizes, _ = tfds.load(name, ("image", "segmentation_mask"), stream=stream)
     if not isinstance(examples, Mapping):
-        examples = Masked(examples, labels.side)
+        examples = Masked(examples, labels)
     else:
         examples = {"image": examples["image"], "label": examples["segmentation_mask"][..., 0]}
         # The first of the set stand for all: 0 to 255 instead of classes shows at once.
         few = {key: np.asarray(array[:8]) for key, array in examples.items()}
-        check_masks(few["image"], few["label"], len(labels.classes), labels.ignore)
+        _check(few["image"], few["label"], labels)
     prepare = functools.partial(_prepare, labels=labels, multiple=multiple)
     return Dataset(name, examples, tfds.splits(sizes), prepare=prepare, classes=labels.classes)
 
@@ -94,11 +94,19 @@ def _prepare(batch: dict[str, Any], labels: Labels, multiple: int) -> dict[str, 
     return batch | {"image": image, "label": jnp.pad(numbered, border, constant_values=IGNORE)}
 
 
-class Masked:
-    """A source of images with masks, brought to one size and named as a learner expects."""
+def _check(images: np.ndarray, masks: np.ndarray, labels: Labels) -> None:
+    check_masks(images, masks, len(labels.classes), labels.ignore, labels.first)
 
-    def __init__(self, records: Source, side: int | None) -> None:
-        self.records, self.side = records, side
+
+class Masked:
+    """A source of images with masks, brought to one size and named as a learner expects.
+
+    Raises:
+        UserError: from reading an example whose mask is not its image's, or holds other labels.
+    """
+
+    def __init__(self, records: Source, labels: Labels) -> None:
+        self.records, self.labels = records, labels
 
     def __len__(self) -> int:
         return len(self.records)
@@ -106,8 +114,9 @@ class Masked:
     def __getitem__(self, index: int) -> Example:
         record = self.records[index]
         image, mask = record["image"], record["segmentation_mask"][..., 0]
-        if self.side is not None:
-            size = (self.side, self.side)
+        _check(image[None], mask[None], self.labels)
+        if self.labels.side is not None:
+            size = (self.labels.side, self.labels.side)
             image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
             # Between two classes there is no third.
             mask = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))

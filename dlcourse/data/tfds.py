@@ -16,6 +16,8 @@ from dlcourse.data.dataset import Example, Source, split_off
 from dlcourse.errors import UserError
 
 MEMORY_LIMIT = 4 * 2**30  # bytes of decoded examples; a larger set is streamed
+# Sets that TFDS lacks, and what prepares them.
+OURS = {"camvid": "python -m dlcourse.data.camvid --archive CamVid"}
 META = "meta.json"  # written last, so a decoded set that has it is whole
 
 
@@ -34,10 +36,11 @@ def find(name: str) -> pathlib.Path:
     infos = [*place.glob("*/dataset_info.json"), *place.glob("*/*/dataset_info.json")]
     versions = [info.parent for info in infos if _version(info.parent)]
     if not versions:
+        build = f"tfds build {name} --file_format=array_record"
+        command = OURS.get(name, f"pip install 'dlcourse[prepare]' && {build}")
         raise UserError(
             f"The data set '{name}' is not prepared in {folder()} (TFDS_DATA_DIR). Prepare it:\n"
-            f"  pip install 'dlcourse[prepare]' && "
-            f"tfds build {name} --file_format=array_record --data_dir={folder()}"
+            f"  {command} --data_dir={folder()}"
         )
     return max(versions, key=_version)
 

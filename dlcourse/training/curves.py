@@ -45,7 +45,10 @@ def draw_curves(rows: Sequence[Mapping[str, Any]], path: pathlib.Path) -> None:
         panel.grid(alpha=0.3)
         if panel.lines:
             _choose_scale(panel)
-            panel.legend(fontsize=8)
+            if len(curves) > 5:  # in the panel it would cover the lines
+                panel.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+            else:
+                panel.legend(fontsize=8)
     for panel in panels[len(panels_of) :]:
         panel.set_visible(False)
     figure.savefig(path, dpi=120)
