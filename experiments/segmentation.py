@@ -1,11 +1,24 @@
 """U-Net under three losses: cross-entropy, Dice, and weighted at the boundaries (deck 003).
 
     python experiments/segmentation.py
-    python experiments/segmentation.py --dataset camvid --features 32 64 128 256 512 --batch-size 8
-        --epochs 150 --flip
+    python experiments/segmentation.py --seeds 3
+    python experiments/segmentation.py --dataset camvid --features 16 32 64 128 256
+        --losses cross-entropy --flip --crop 128 160 --light 0.2 --batch-size 4
+        --learning-rate 2e-3 --epochs 36 --evaluate-every "5 epochs"
 
 The same net and seeds for each. `table.json` holds mean IoU, boundary F-score and pixels right;
-`masks.png` shows what each says of the same images, `classes.png` the IoU of each class.
+`masks.png` shows what each says of the same images, `classes.png` the IoU of each class. Test split
+of the digit scenes, seeds 0 to 2, two CPU cores, 180 CPU seconds (one seed 86):
+
+                        mean IoU           of digits alone   boundary F
+    cross-entropy       0.860 ± 0.052      0.847             0.854 ± 0.055
+    Dice                0.821 ± 0.003      0.806             0.692 ± 0.011
+    boundary-weighted   0.884 ± 0.014      0.874             0.880 ± 0.034
+
+Dice takes fragments of digits for digits: its mean is over the classes that an image shows, so one
+that it does not show costs only what the background loses. A net that draws nothing but background
+has a mean IoU of 0.07. On CamVid the bar is 58 % for a U-Net from scratch at full length on an
+accelerator (FC-DenseNet56: 58.9 %, SegNet: 46.4 %, at twice the resolution).
 """
 
 import dataclasses

@@ -4,6 +4,7 @@ import chex
 import pytest
 
 from dlcourse import training
+from dlcourse.errors import UsageError
 from dlcourse.training.loop import Interrupted
 from tests.kinds import KINDS, Config
 from tests.test_loop import At
@@ -29,3 +30,8 @@ def test_a_stopped_command_goes_on_from_the_folder_it_names(tmp_path, monkeypatc
             VARIANTS[kind](config), Config(workdir=tmp_path / "alone" / kind), name=kind
         )
         chex.assert_trees_all_equal(result.state, alone.state)
+
+
+def test_a_command_that_names_no_variant_is_told_so(tmp_path):
+    with pytest.raises(UsageError, match="several has nothing to run"):
+        training.run_variants({}, Config(workdir=tmp_path), name="several")

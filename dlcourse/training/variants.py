@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping
 
+from dlcourse.errors import UsageError
 from dlcourse.training.config import Config
 from dlcourse.training.experiment import Experiment
 from dlcourse.training.interruption import Interruption
@@ -31,7 +32,12 @@ def run_variants(
 
     Returns:
         The results by the variant's name, and the folder they share.
+
+    Raises:
+        UsageError: there are no variants.
     """
+    if not variants:
+        raise UsageError(f"{name} has nothing to run: name at least one of what it compares.")
     folder = config.workdir or new_folder(name)
     results = {}
     for variant, experiment in variants.items():
