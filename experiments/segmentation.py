@@ -112,9 +112,8 @@ def body(config: Config, interruption: Interruption) -> None:
     predict = learners.predictor(models.UNet(config.features, num_classes=images.num_classes))
     masks, rows, classes = {}, {}, {}
     for loss, result in results.items():
-        test = result.measure("test")
         shown, truth, masks[loss] = analysis.predict_masks(predict, result.by_seed()[0], images, 6)
-        rows[loss] = {name: test[name] for name in ("iou", "boundary_f", "pixels")}
+        rows[loss] = {name: result.values("test", name) for name in ("iou", "boundary_f", "pixels")}
         classes[loss] = {
             name: result.values("test", f"class_iou/{name}") for name in images.classes
         }

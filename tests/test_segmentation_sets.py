@@ -1,5 +1,7 @@
 """Segmentation sets by name, and what is measured of masks."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -142,6 +144,22 @@ def test_measured_adds_to_evaluation_alone():
     found = more.evaluate(jnp.float32(3), {})
     assert {name: float(value.value) for name, value in found.items()} == {"loss": 3, "twice": 6}
     assert more.step is plain.step
+
+
+def test_what_is_shown_of_a_set_is_without_its_padding():
+    random = np.random.default_rng(0)
+    features = {
+        "image": random.integers(0, 256, (3, 13, 21, 3), dtype=np.uint8),
+        "label": random.integers(0, 3, (3, 13, 21), dtype=np.uint8),
+    }
+    prepare = functools.partial(_prepare, labels=Labels(("a", "b"), ignore=2), multiple=16)
+    padded = data.Dataset("padded", features, {"test": np.arange(3)}, prepare)
+    assert padded.prepare(padded.read(np.arange(3)))["label"].shape == (3, 16, 32)
+    shown = analysis.predict_masks(lambda state, batch: batch["image"], None, padded, 3)
+    expected = features["label"].astype(int)
+    np.testing.assert_allclose(shown[0], features["image"] / 255, rtol=1e-6)
+    np.testing.assert_array_equal(shown[1], np.where(expected == 2, IGNORE, expected))
+    np.testing.assert_array_equal(shown[2], features["image"].argmax(-1))
 
 
 def test_the_figure_shows_background_and_ignored_pixels_clear():

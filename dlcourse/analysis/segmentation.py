@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from dlcourse import metrics
-from dlcourse.data import Dataset
+from dlcourse.data import IGNORE, Dataset
 from dlcourse.learner import Batch, Metrics, State
 
 # Of the classes in turn; no grey, in which the image under the masks is drawn.
@@ -48,11 +48,19 @@ def mask_metrics(
 def predict_masks(
     predict: Predict, state: State, data: Dataset, count: int, split: str = "test"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images, true masks and predicted masks of the first `count` examples of a split."""
+    """Images, true masks and predicted masks of the first `count` examples of a split.
+
+    Rows at the bottom and columns at the right that are `IGNORE` in all of them are cut off: they
+    are what the images were padded with.
+    """
     batch = data.prepare(data.read(data.splits[split][:count]))
     batch = jax.tree.map(jnp.asarray, batch)
     found = jnp.argmax(jax.jit(predict)(state, batch), axis=-1)
-    return np.asarray(batch["image"]), np.asarray(batch["label"]), np.asarray(found)
+    known = np.any(np.asarray(batch["label"]) != IGNORE, axis=0)
+    height, width = (int(np.flatnonzero(known.any(axis))[-1]) + 1 for axis in (1, 0))
+    shown = (np.asarray(array) for array in (batch["image"], batch["label"], found))
+    image, label, predicted = (array[:, :height, :width] for array in shown)
+    return image, label, predicted
 
 
 def draw_masks(
