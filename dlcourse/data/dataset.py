@@ -50,11 +50,12 @@ class Dataset:
                 raise UserError(f"The {split} split of '{self.name}' is empty.")
         labels = self.examples.get("label") if isinstance(self.examples, Mapping) else None
         if labels is not None and self.classes and labels.ndim == 1:
-            least, most = labels.min(), labels.max()
-            if least < 0 or most >= self.num_classes:
+            # Not `num_classes`, which refuses a set of one class where a classifier is built of it.
+            least, most, count = labels.min(), labels.max(), len(self.classes)
+            if least < 0 or most >= count:
                 raise UserError(
                     f"The labels of '{self.name}' run from {least} to {most}; "
-                    f"its {self.num_classes} classes are 0 to {self.num_classes - 1}."
+                    f"its {count} classes are 0 to {count - 1}."
                 )
 
     @property
