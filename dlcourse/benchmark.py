@@ -78,15 +78,19 @@ class Session:
     """An experiment's compiled training program, and its state as it trains on."""
 
     def __init__(
-        self, module: Any, config: Any, devices: Sequence[jax.Device] | None = None
+        self,
+        module: Any,
+        config: Any,
+        devices: Sequence[jax.Device] | None = None,
+        capacity: int = CAPACITY,
     ) -> None:
-        """Compiles as the loop does, and trains two chunks to warm up."""
+        """Compiles as the loop does, and trains two chunks of `capacity` steps to warm up."""
         experiment = module.experiment(config)
         mesh = sharding.make_mesh(config.mesh, devices)
         single = config.seeds == 1
         numbers = list(range(config.seed, config.seed + config.seeds))
         self.mesh, self.step, self.waited = mesh, 0, 0.0
-        self.feed = make_feed(experiment.data, config.batch_size, numbers, single, CAPACITY, mesh)
+        self.feed = make_feed(experiment.data, config.batch_size, numbers, single, capacity, mesh)
         self.seeds = sharding.place(np.array(numbers[0] if single else numbers, np.int32), mesh)
         learner = experiment.learner if single else over_seeds(experiment.learner)
         self.programs = compile_programs(
@@ -166,8 +170,9 @@ def time_lost(module: Any, config: Any, variants: Mapping[str, dict[str, Any]]) 
         variants: by name, the fields of the config by which a run differs.
 
     Returns:
-        By name, how much longer such a run takes, as a share of the time spent in training. It is
-        the quickest of several that counts: what else a machine does can only slow a run down.
+        NAME_share: how much longer such a run takes, as a share of the time spent in training. The
+        quickest of several counts: what else a machine does can only slow a run down. On a busy
+        machine that is not enough to tell a few per cent.
     """
 
     def once(fields: dict[str, Any]) -> tuple[float, float]:
@@ -185,9 +190,9 @@ def time_lost(module: Any, config: Any, variants: Mapping[str, dict[str, Any]]) 
     for fields in kinds.values():
         once(fields)  # what is imported and compiled on the way
     rounds = [{name: once(fields) for name, fields in kinds.items()} for _ in range(ROUNDS)]
-    wall = {name: min(each[name][0] for each in rounds) for name in kinds}
-    training_seconds = min(each[""][1] for each in rounds)
-    return {name: (wall[name] - wall[""]) / training_seconds for name in variants}
+    quickest = {name: np.min([each[name] for each in rounds], axis=0) for name in kinds}
+    wall, trained = quickest.pop("")
+    return {f"{n}_share": float((other - wall) / trained) for n, (other, _) in quickest.items()}
 
 
 def _peak_memory() -> float:
@@ -258,7 +263,7 @@ def _measures(options: Options, module: Any, config: Any) -> dict[str, Any]:
     figures = measure(module, config, options.seconds)
     if options.logging:
         short = dataclasses.replace(config, epochs=20.0)
-        figures["logging_share"] = time_lost(module, short, {"log": {"log_every": "1 step"}})["log"]
+        figures |= time_lost(module, short, {"logging": {"log_every": "1 step"}})
     return figures
 
 

@@ -14,15 +14,18 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from typing import Any
 
 import jax
 
 from dlcourse import benchmark
 from dlcourse.errors import UserError
+from dlcourse.training.checkpoints import Checkpoints
 
 CHUNK = 8  # steps between two looks at the clock: what a streamed chunk has at most
 CHUNKS = 25
+SAVES = 9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +51,7 @@ def over_devices(module: Any, config: Any, counts: tuple[int, ...]) -> dict[str,
     here = jax.devices()
     counts = tuple(count for count in counts if count <= len(here))
     spread = dataclasses.replace(config, mesh="data=-1")
-    sessions = {n: benchmark.Session(module, spread, here[:n]) for n in counts}
+    sessions = {n: benchmark.Session(module, spread, here[:n], CHUNK) for n in counts}
     seconds: dict[int, list[float]] = {count: [] for count in counts}
     for _ in range(CHUNKS):
         for count, session in sessions.items():
@@ -67,6 +70,26 @@ def _with_simulated_devices(most: int) -> dict[str, Any]:
         again = [*own, "--only-devices", "--json", str(figures), "--", *others]
         _run([sys.executable, "-m", "dlcourse.benchmark_scale", *again], JAX_NUM_CPU_DEVICES=most)
         return json.loads(figures.read_text())
+
+
+def saving(session: benchmark.Session) -> dict[str, float]:
+    """How long training stands still for a save, which goes on while the next steps are trained.
+
+    Returns:
+        save_ms; save_share_of_100_steps, by the time that those take.
+    """
+    stood, steps = [], []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Checkpoints(pathlib.Path(folder) / "checkpoints") as checkpoints,
+    ):
+        for number in range(1, SAVES + 1):
+            steps.append(session.train(CHUNK) / CHUNK)
+            begun = time.perf_counter()
+            checkpoints.save(number, {"learner": session.state}, {})
+            stood.append(time.perf_counter() - begun)
+    save, step = statistics.median(stood), statistics.median(steps)
+    return {"save_ms": 1e3 * save, "save_share_of_100_steps": save / (100 * step)}
 
 
 def start(script: pathlib.Path) -> dict[str, float]:
@@ -104,13 +127,13 @@ def measures(options: Options, module: Any, config: Any) -> dict[str, Any]:
     """All figures.
 
     Returns:
-        Those of `over_devices` and `start`; checkpoint_share, the time that a run loses which saves
-        every 100 steps; logging_share, one which logs every step; stream_share, one which streams
-        its examples instead of having them on the device; input_wait_share, the part of a streamed
-        step in which the host took up the next batch and the device may have waited.
+        Those of `over_devices`, `saving` and `start`; checkpoint_share, the time that a run loses
+        which saves every 100 steps; logging_share, one which logs every step; stream_share, one
+        which streams its examples instead of having them on the device; input_wait_share, the part
+        of a streamed step in which the host took up the next batch and the device may have waited.
 
-    A save and a logged row take a time of their own, so these shares say something of steps as long
-    as those that were measured.
+    A save and a logged row take a time of their own, so these shares hold for steps as long as
+    those that were measured.
     """
     described = {
         "experiment": module.__name__,
@@ -123,17 +146,18 @@ def measures(options: Options, module: Any, config: Any) -> dict[str, Any]:
         module,
         dataclasses.replace(config, steps=options.steps),
         {
-            "checkpoint_share": {"checkpoint_every": "100 steps"},
-            "logging_share": {"log_every": "1 step"},
-            "stream_share": {"stream": True},
+            "checkpoint": {"checkpoint_every": "100 steps"},
+            "logging": {"log_every": "1 step"},
+            "stream": {"stream": True},
         },
     )
-    streamed = benchmark.Session(module, dataclasses.replace(config, stream=True))
+    streamed = benchmark.Session(module, dataclasses.replace(config, stream=True), None, CHUNK)
     seconds = sum(streamed.train(CHUNK) for _ in range(CHUNKS))
     return {
         **_with_simulated_devices(max(options.devices)),
         **described,
         **lost,
+        **saving(benchmark.Session(module, config, None, CHUNK)),
         "input_wait_share": streamed.waited / seconds,
         **start(options.experiment),
     }

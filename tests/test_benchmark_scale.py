@@ -25,9 +25,9 @@ def test_what_follows_two_dashes_is_the_experiments(given, expected, monkeypatch
     assert benchmark.split_arguments() == expected
 
 
-def test_only_devices_that_are_there_are_measured(monkeypatch):
+def test_devices_that_are_there_and_saves_are_measured(monkeypatch):
     monkeypatch.setattr(benchmark_scale, "CHUNKS", 2)
-    monkeypatch.setattr(benchmark, "CAPACITY", 16)
+    monkeypatch.setattr(benchmark_scale, "SAVES", 2)
     module = command_line.load_experiment(MLP)
     config = module.Config(hidden=(8,))
     options = benchmark_scale.Options(MLP, only_devices=True)
@@ -35,3 +35,5 @@ def test_only_devices_that_are_there_are_measured(monkeypatch):
     assert figures["experiment"] == "mnist_mlp"
     assert figures["step_ms_on_1"] > 0
     assert not any("ratio" in name for name in figures)
+    saved = benchmark_scale.saving(benchmark.Session(module, config, None, 8))
+    assert saved["save_ms"] > 0
