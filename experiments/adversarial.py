@@ -1,9 +1,16 @@
 """A classifier under attack, trained plainly and adversarially (deck 003; Madry et al., 2018).
 
     python experiments/adversarial.py
+    python experiments/adversarial.py --dataset mnist --features 16 32 --epsilon 0.3 --steps 5000
+        --batch-size 50 --attack-steps 10 --test-steps 100 --restarts 50 --attacked 200
+        --learning-rate 1e-3
     python experiments/adversarial.py --dataset mnist --epsilon 0.3 --steps 100000 --batch-size 50
         --attack-steps 40 --attack-step-size 0.033 --test-steps 100 --restarts 50
         --attacked 10000 --learning-rate 1e-4
+
+The second, one seed, 16 minutes of processor time on two cores: under PGD-100 with 50 restarts
+78.5 % of 200 test images are read (clean, 95.9 % of all), and none after plain training. The third
+is Madry's length and needs an accelerator; its bar, 89 %, is not yet measured.
 
 `robustness.png` draws the accuracy that FGSM and PGD leave against ε, in both norms;
 `attacked.png` shows images on their way out of their class. The last column of the table is the
