@@ -90,7 +90,8 @@ ended() { [ -z "$(state)" ] || [ "$(state)" = COMPLETED ]; }
 reached() { grep -q "\"step\": $1, " "$S/work/run/metrics.jsonl" 2> /dev/null; }
 go_on() {   # a requeued job would wait two minutes
   until_true 60 "the job to queue itself" pending
-  scontrol update JobId="$job" StartTime=now
+  # Not at once: in the second in which its last credential was revoked, a new one is refused too.
+  scontrol update JobId="$job" StartTime=now+4
 }
 
 until_true 30 "two idle nodes" idle
