@@ -15,6 +15,7 @@ from jax import lax
 from jax.extend.core import Jaxpr, jaxprs_in_params
 
 from dlcourse.errors import UserError
+from dlcourse.models import fast_convolution
 from dlcourse.models.convolution import (
     HORIZONTAL_EDGES,
     VERTICAL_EDGES,
@@ -25,7 +26,7 @@ from dlcourse.models.convolution import (
     output_size,
     pad,
 )
-from dlcourse.models.fast_convolution import convolve_batch
+from dlcourse.models.fast_convolution import by_columns, convolve_batch
 from tests.fixtures.weights import draw
 
 FIXTURE = np.load(pathlib.Path(__file__).parent / "fixtures" / "convolution.npz")
@@ -206,24 +207,31 @@ def convolutions_in(function: Callable, *arguments: jax.Array) -> list[dict]:
     return list(walk(jax.make_jaxpr(function)(*arguments).jaxpr))
 
 
-def test_few_channels_on_a_cpu_are_convolved_two_columns_at_once(monkeypatch):
-    def strides(width: int, channels: int) -> tuple[int, int]:
-        x, kernel = jnp.ones((2, 9, width, channels)), jnp.ones((5, 5, channels, 6))
+def test_few_channels_on_a_cpu_are_one_matrix_product(monkeypatch):
+    def convolutions(channels: int, stride: int = 1) -> int:
+        x, kernel = jnp.ones((2, 9, 8, channels)), jnp.ones((5, 5, channels, 6))
         # A new function each time, or JAX would give the trace that it keeps of the last one.
-        (conv,) = convolutions_in(lambda x, kernel: convolve_batch(x, kernel, 1, 0), x, kernel)
-        return conv["window_strides"]
+        found = convolutions_in(lambda x, kernel: convolve_batch(x, kernel, stride, 0), x, kernel)
+        return len(found)
 
-    assert strides(8, channels=3) == (1, 2)
-    assert strides(8, channels=31) == (1, 1)
-    assert strides(9, channels=3) == (1, 1)
+    assert convolutions(channels=3) == 0
+    assert convolutions(channels=31) == 1
+    assert convolutions(channels=3, stride=2) == 1
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert strides(8, channels=3) == (1, 1)
+    assert convolutions(channels=3) == 1
 
 
-@pytest.mark.parametrize("channels", [3, 31])
+@pytest.mark.parametrize("width", [3, 6, 7, 10])
+@pytest.mark.parametrize("border", [((0, 0), (0, 0)), ((1, 0), (2, 1))], ids=str)
+def test_the_columns_of_one_product_are_those_of_the_convolution(width, border):
+    x, kernel = jnp.asarray(draw("x", (2, 5, width, 2))), jnp.asarray(draw("kernel", (3, 3, 2, 4)))
+    expected = lax.conv_general_dilated(x, kernel, (1, 1), border, dimension_numbers=NHWC)
+    np.testing.assert_allclose(by_columns(x, kernel, border), expected, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("stride", [1, 2])
-def test_on_a_cpu_channels_come_last_in_the_backward_pass_too(channels, stride):
-    x, kernel = jnp.ones((5, 9, 8, channels)), jnp.ones((3, 3, channels, 7))
+def test_on_a_cpu_channels_come_last_in_the_backward_pass_too(stride):
+    x, kernel = jnp.ones((5, 9, 8, 31)), jnp.ones((3, 3, 31, 7))
 
     def loss(x: jax.Array, kernel: jax.Array) -> jax.Array:
         return jnp.sum(convolve_batch(x, kernel, stride, 1) ** 2)
@@ -235,8 +243,24 @@ def test_on_a_cpu_channels_come_last_in_the_backward_pass_too(channels, stride):
     assert len(convolutions_in(jax.grad(loss, argnums=1), x, kernel)) == 2
 
 
-def test_forward_mode_and_second_derivatives_are_xlas(key):
-    x, kernel = jnp.asarray(draw("x", (3, 5, 6, 2))), jnp.asarray(draw("kernel", (3, 3, 2, 5)))
+@pytest.mark.parametrize("batch", [1, 7, 12])
+def test_the_gradient_of_many_places_is_summed_in_parts(monkeypatch, batch):
+    x, kernel = jnp.asarray(draw("x", (batch, 9, 8, 3))), jnp.asarray(draw("k", (3, 3, 3, 40)))
+
+    def gradient() -> jax.Array:
+        return jax.grad(lambda k: jnp.sum(jnp.sin(convolve_batch(x, k, 1, 1))))(kernel)
+
+    whole = gradient()
+    monkeypatch.setattr(fast_convolution, "AT_ONCE", 4 * 9 * 8)  # four images
+    np.testing.assert_allclose(gradient(), whole, rtol=1e-4, atol=1e-4)
+    monkeypatch.setattr(fast_convolution, "AT_ONCE", 1)  # less than an image
+    np.testing.assert_allclose(gradient(), whole, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("filters", [5, 49])  # one matrix product, and a convolution
+def test_forward_mode_and_second_derivatives_are_xlas(filters):
+    x = jnp.asarray(draw("x", (3, 5, 6, 2)))
+    kernel = jnp.asarray(draw("kernel", (3, 3, 2, filters)))
 
     def ours(x: jax.Array, kernel: jax.Array) -> jax.Array:
         return convolve_batch(x, kernel, 1, 0)

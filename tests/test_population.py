@@ -13,12 +13,18 @@ def convolution(kernel, x):
     return convolve_batch(x, kernel, 1, "SAME")
 
 
+def strided(kernel, x):
+    return convolve_batch(x, kernel, 2, "SAME")
+
+
 def product(kernel, x):
     return jnp.einsum("bijc,mnco->bijo", x, kernel)
 
 
 @pytest.mark.parametrize(
-    ("function", "in_turn"), [(convolution, True), (product, False)], ids=["conv", "dot"]
+    ("function", "in_turn"),
+    [(convolution, True), (strided, True), (product, False)],
+    ids=["few channels", "conv", "dot"],
 )
 @pytest.mark.parametrize("axes", [(0, 0), (0, None)], ids=str)
 def test_each_member_computes_what_it_would_alone(key, function, in_turn, axes):

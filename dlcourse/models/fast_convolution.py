@@ -12,7 +12,9 @@ from jaxtyping import Array, Float
 
 Border = tuple[tuple[int, int], ...]  # pixels of padding before and after each axis
 
-AT_ONCE = 64  # examples in one convolution of the weights' gradient, on a CPU
+AT_ONCE = 2048  # places of the filter in one convolution of the weights' gradient, on a CPU
+FEW = 96  # channels times filters; with more, a matrix of neighbouring columns is mostly zeros
+COLUMNS = 5  # at most so many neighbouring columns come out of one product
 
 
 def convolve_batch(
@@ -27,9 +29,8 @@ def convolve_batch(
     that XLA finds its matrix product:
 
     - The gradients keep their channels last (`_on_cpu`).
-    - A few channels make a matrix too narrow for the processor. Then each filter is laid down
-      twice, one column apart, in a frame one column wider that moves by two: two neighbouring
-      columns come out of one product. Some of the work is on zeros, and still it takes half the
+    - A few channels make a matrix too narrow for the processor: several neighbouring columns come
+      out of one product (`by_columns`). Some of the work is on zeros, and still it takes half the
       time.
 
     `python -m dlcourse.benchmark_convolution` measures what this is worth.
@@ -42,14 +43,35 @@ def convolve_batch(
         border = ((padding, padding), (padding, padding))
     if jax.default_backend() != "cpu":
         return _native(x, kernel, (stride, stride), border)
-    columns = x.shape[2] + sum(border[1]) - window[1] + 1
-    few = channels * filters <= 96 and window[1] > 1  # Beyond, the zeros cost more than they save.
-    if not few or stride > 1 or columns % 2:
-        return _on_cpu(x, kernel, (stride, stride), border)
-    left = jnp.pad(kernel, [(0, 0), (0, 1), (0, 0), (0, 0)])
-    right = jnp.pad(kernel, [(0, 0), (1, 0), (0, 0), (0, 0)])
-    pairs = _on_cpu(x, jnp.concatenate([left, right], axis=-1), (1, 2), border)
-    return pairs.reshape(*pairs.shape[:2], columns, filters)
+    if channels * filters <= FEW and stride == 1:
+        return by_columns(x, kernel, border)
+    return _on_cpu(x, kernel, (stride, stride), border)
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def by_columns(
+    x: Float[Array, "batch height width channels"],
+    kernel: Float[Array, "f g channels filters"],
+    border: Border,
+) -> Float[Array, "batch rows columns filters"]:
+    """`convolve_batch` at stride 1 as one matrix product, n columns of the output at a time.
+
+        [y_{i,j}, ..., y_{i,j+n-1}] = sum_m x_{i+m, j..j+g+n-2} [w_m shifted by 0, ..., by n-1]
+
+    The filter is laid down n times, one column apart, in a frame of g + n - 1 columns, and the
+    image is cut into frames that lie n columns apart. n divides the number of columns.
+    """
+    x = jnp.pad(x, ((0, 0), *border, (0, 0)))
+    f, g, channels, filters = kernel.shape
+    rows, columns = x.shape[1] - f + 1, x.shape[2] - g + 1
+    n = max(n for n in range(1, COLUMNS + 1) if columns % n == 0)
+    frame = g + n - 1
+    frames = jnp.stack([x[:, :, j : j + frame] for j in range(0, columns, n)], axis=2)
+    frames = frames.reshape(*frames.shape[:3], frame * channels)
+    patches = jnp.concatenate([frames[:, m : m + rows] for m in range(f)], axis=-1)
+    shifted = [jnp.pad(kernel, [(0, 0), (i, n - 1 - i), (0, 0), (0, 0)]) for i in range(n)]
+    matrix = jnp.concatenate(shifted, axis=-1).reshape(f * frame * channels, n * filters)
+    return (patches @ matrix).reshape(x.shape[0], rows, columns, filters)
 
 
 def _native(x: Array, kernel: Array, strides: tuple[int, int], border: Border) -> Array:
@@ -78,7 +100,9 @@ def _tangent_of_images(dx: Array, kernel: Array, strides: tuple[int, int], borde
     )
 
 
-def _tangent_of_kernel(x: Array, dkernel: Array, strides: tuple[int, int], border: Border) -> Array:
+def _tangent_of_kernel(
+    x: Array, dkernel: Array, strides: tuple[int, int], border: Border, places: int
+) -> Array:
     conv = functools.partial(
         lax.conv_general_dilated,
         rhs=dkernel.transpose(2, 0, 1, 3),
@@ -86,9 +110,13 @@ def _tangent_of_kernel(x: Array, dkernel: Array, strides: tuple[int, int], borde
         padding=border,
         dimension_numbers=("CHWN", "IHWO", "HWNC"),
     )
-    # Of more examples XLA's time grows faster than the work: 128 take 3.5 times as long as 64.
-    parts = [x[start : start + AT_ONCE] for start in range(0, x.shape[0], AT_ONCE)]
-    return jnp.concatenate([conv(x.transpose(3, 1, 2, 0)).transpose(2, 0, 1, 3) for x in parts])
+    # The gradient sums over all places of all images. XLA's time grows faster than their number:
+    # 8,192 take four times as long as 4,096. So a few images at a time.
+    batch, most = x.shape[0], max(1, AT_ONCE // places)
+    images = max(n for n in range(1, most + 1) if batch % n == 0)
+    parts = x.reshape(-1, images, *x.shape[1:]).transpose(0, 4, 2, 3, 1)
+    out = lax.map(conv, parts).transpose(0, 3, 1, 2, 4)
+    return out.reshape(batch, *out.shape[2:])
 
 
 def _jvp(strides: tuple[int, int], border: Border, primals: tuple, tangents: tuple) -> tuple:
@@ -96,7 +124,8 @@ def _jvp(strides: tuple[int, int], border: Border, primals: tuple, tangents: tup
     out = _on_cpu(x, kernel, strides, border)
     if isinstance(dkernel, SymbolicZero):
         return out, _tangent_of_images(dx, kernel, strides, border)
-    tangent = _tangent_of_kernel(x, dkernel, strides, border)
+    places = out.shape[1] * out.shape[2]
+    tangent = _tangent_of_kernel(x, dkernel, strides, border, places)
     if not isinstance(dx, SymbolicZero):
         tangent += _tangent_of_images(dx, kernel, strides, border)
     return out, tangent

@@ -10,6 +10,10 @@ import jax.numpy as jnp
 
 from dlcourse.learner import Learner
 
+# How a program names a convolution: XLA's, and the product that `models.fast_convolution` makes of
+# one.
+CONVOLUTIONS = ("conv_general_dilated", "by_columns")
+
 
 @flax.struct.dataclass
 class Members:
@@ -52,8 +56,8 @@ def each(function: Callable[..., Any], in_axes: Sequence[int | None] = ()) -> Ca
 
         mapped = tuple(a for a, x in zip(args, axes, strict=True) if x is not None)
         if jax.default_backend() == "cpu":
-            program = jax.make_jaxpr(one)(jax.tree.map(lambda leaf: leaf[0], mapped))
-            if "conv_general_dilated" in str(program):
+            program = str(jax.make_jaxpr(one)(jax.tree.map(lambda leaf: leaf[0], mapped)))
+            if any(name in program for name in CONVOLUTIONS):
                 return jax.lax.map(one, mapped)
         return jax.vmap(one)(mapped)
 
