@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num, PyTree
 
 from dlcourse import boundaries, parameters
@@ -239,12 +240,34 @@ def boundary_weights(
     The weights of deck 003's shape-aware loss, after U-Net's (Ronneberger et al., 2015, equation 2,
     w0 = 10 and σ = 5 pixels). Theirs pulls cells of one class apart and so adds the distances to
     the two nearest cells; classes have one boundary between them, so d stands alone here. Their
-    balance of class frequencies is left out. Beyond 4 widths the weight is 1.
+    balance of class frequencies is left to `median_frequency_weights`. Beyond 4 widths the weight
+    is 1.
     """
     counted = jnp.ones(labels.shape, bool) if ignore is None else labels != ignore
     boundary = boundaries.boundary(labels, counted)
     squared = boundaries.squared_distance(boundary, reach=math.ceil(4 * width))
     return 1 + height * jnp.exp(-squared / (2 * width**2))
+
+
+def median_frequency_weights(
+    pixels: Int[Array, "images classes"] | np.ndarray,
+) -> Float[Array, " classes"]:
+    """`w_c = median(f) / f_c`: rare classes cost more (Eigen and Fergus, 2015, section 6.3.2).
+
+        f_c = pixels of class c / known pixels of the images that show class c
+
+    Without it a network may do well to find no pole at all. `w[labels]` are the `weights` of
+    `pixel_cross_entropy`.
+
+    Args:
+        pixels: how many pixels of each class each training image shows. The weight of a class that
+            none shows is 0.
+    """
+    pixels = jnp.asarray(pixels, jnp.float32)
+    shown = pixels > 0
+    known = jnp.sum(jnp.where(shown, jnp.sum(pixels, axis=1, keepdims=True), 0.0), axis=0)
+    frequency = jnp.sum(pixels, axis=0) / known  # NaN where the class is never shown
+    return jnp.nan_to_num(jnp.nanmedian(frequency) / frequency)
 
 
 def _counted(

@@ -47,12 +47,13 @@ class Config(training.Config):
     """How much more a pixel on a boundary costs, under the third loss."""
     width: float = 2.0
     """How many pixels from the boundary that reaches."""
-    losses: tuple[Literal["cross-entropy", "Dice", "boundary-weighted"], ...] = (
+    losses: tuple[Literal["cross-entropy", "Dice", "boundary-weighted", "balanced"], ...] = (
         "cross-entropy",
         "Dice",
         "boundary-weighted",
     )
-    """Which of the losses to train with, one run each."""
+    """Which of the losses to train with, one run each; `balanced` is cross-entropy with rare
+    classes weighted up."""
     flip: bool = False
     """Mirror half of the training images: a street stays a street, a digit no digit."""
     crop: tuple[int, int] | None = None
@@ -68,16 +69,20 @@ class Config(training.Config):
     """How often training walks through the train split."""
 
 
-def pixel_losses(config: Config) -> dict[str, learners.PerExample]:
+def pixel_loss(name: str, images: data.Dataset, config: Config) -> learners.PerExample:
     cross_entropy = functools.partial(losses.pixel_cross_entropy, ignore=IGNORE)
     weights = functools.partial(
         losses.boundary_weights, height=config.height, width=config.width, ignore=IGNORE
     )
-    return {
-        "cross-entropy": cross_entropy,
-        "Dice": functools.partial(losses.dice, ignore=IGNORE),
-        "boundary-weighted": lambda logits, labels: cross_entropy(logits, labels, weights(labels)),
-    }
+    match name:
+        case "Dice":
+            return functools.partial(losses.dice, ignore=IGNORE)
+        case "boundary-weighted":
+            return lambda logits, labels: cross_entropy(logits, labels, weights(labels))
+        case "balanced":
+            rarity = losses.median_frequency_weights(analysis.class_pixels(images))
+            return lambda logits, labels: cross_entropy(logits, labels, rarity[labels])
+    return cross_entropy
 
 
 def changes(config: Config) -> Callable[[Any, dict], dict]:
@@ -97,7 +102,7 @@ def experiment(loss: str, config: Config) -> training.Experiment:
     predict = learners.predictor(model, policy=config.policy)
     learner = learners.supervised(
         model,
-        pixel_losses(config)[loss],
+        pixel_loss(loss, images, config),
         optim.adam(optim.cosine_decay(config.learning_rate, config.total_steps(images))),
         metrics_of={},
         policy=config.policy,

@@ -149,6 +149,13 @@ def test_boundary_weights_of_a_single_class_or_of_the_unknown_are_1() -> None:
     )
 
 
+def test_rare_classes_weigh_more_by_the_median_of_the_frequencies() -> None:
+    # f = (60 + 50) / 200, 40 / 100, 50 / 100; the fourth class is shown nowhere.
+    pixels = jnp.array([[60, 40, 0, 0], [50, 0, 50, 0]])
+    expected = jnp.array([0.5 / 0.55, 0.5 / 0.4, 1.0, 0.0])
+    chex.assert_trees_all_close(losses.median_frequency_weights(pixels), expected, rtol=1e-6)
+
+
 def test_a_mask_of_another_size_is_refused(logits, labels) -> None:
     for loss in (losses.pixel_cross_entropy, losses.dice):
         with pytest.raises((ValueError, TypeError)):

@@ -171,3 +171,11 @@ def test_the_figure_shows_background_and_ignored_pixels_clear():
 
 def test_scenes_go_by_name():
     assert data.segmentation("digit_scenes", seed=3).num_classes == 11
+
+
+def test_pixels_are_counted_by_image_and_class():
+    scenes = data.segmentation("digit_scenes")
+    labels = np.asarray(scenes.prepare(scenes.read(scenes.splits["validation"]))["label"])
+    counts = analysis.class_pixels(scenes, "validation")
+    expected = [np.bincount(label[label != IGNORE], minlength=11) for label in labels]
+    np.testing.assert_array_equal(counts, expected)

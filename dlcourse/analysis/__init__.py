@@ -34,6 +34,7 @@ from dlcourse.analysis.regularisers import share_of_zeros as share_of_zeros
 from dlcourse.analysis.result_table import ResultTable as ResultTable
 from dlcourse.analysis.result_table import report_measurements as report_measurements
 from dlcourse.analysis.samples import sample_grid as sample_grid
+from dlcourse.analysis.segmentation import class_pixels as class_pixels
 from dlcourse.analysis.segmentation import draw_class_iou as draw_class_iou
 from dlcourse.analysis.segmentation import draw_masks as draw_masks
 from dlcourse.analysis.segmentation import mask_metrics as mask_metrics

@@ -45,6 +45,16 @@ def mask_metrics(
     return measure
 
 
+def class_pixels(data: Dataset, split: str = "train") -> Int[np.ndarray, "images classes"]:
+    """How many pixels of each class each image of a split shows; `IGNORE` is not counted."""
+    counted = []
+    for indices in np.array_split(data.splits[split], -(-len(data.splits[split]) // 32)):
+        labels = np.asarray(data.prepare(data.read(indices))["label"])
+        each_class = [(labels == number).sum((1, 2)) for number in range(data.num_classes)]
+        counted.append(np.stack(each_class, axis=-1))
+    return np.concatenate(counted)
+
+
 def predict_masks(
     predict: Predict, state: State, data: Dataset, count: int, split: str = "test"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
