@@ -41,6 +41,11 @@ def trained(tmp_path_factory):
     return place
 
 
+def test_devices_that_convolve_say_only_their_sums_to_each_other(trained):
+    folder = trained("classifier", "fsdp=2").parent
+    assert json.loads((folder / "said-2.json").read_text()) == ["all-reduce"]
+
+
 @pytest.mark.parametrize("mesh", [mesh for mesh in MESHES if mesh != "data=1"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_result_does_not_depend_on_the_devices(kind, mesh, trained):

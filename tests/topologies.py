@@ -6,6 +6,7 @@ The number of devices is fixed when JAX starts, so each topology is a process of
 import json
 import os
 import pathlib
+import re
 import sys
 
 import numpy as np
@@ -31,6 +32,26 @@ def main(devices: int, folder: pathlib.Path, meshes: list[str]) -> None:
             np.savez(place / "state.npz", **{n: np.asarray(leaf) for n, leaf in named.items()})
             split = [n for n, a in named.items() if a.sharding.shard_shape(a.shape) != a.shape]
             (place / "split.json").write_text(json.dumps(split))
+    (folder / f"said-{devices}.json").write_text(json.dumps(said_for_a_convolution(devices)))
+
+
+def said_for_a_convolution(devices: int) -> list[str]:
+    """What devices that share a batch say to each other for a gradient of a convolution."""
+    import jax
+    from jax.sharding import NamedSharding, PartitionSpec
+
+    from dlcourse.models.fast_convolution import convolve_batch
+
+    mesh = jax.make_mesh((devices,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    arrays = {"x": (8 * devices, 32, 32, 4), "kernel": (3, 3, 4, 32)}
+    spread = {"x": PartitionSpec("data"), "kernel": PartitionSpec()}
+    x, kernel = (
+        jax.ShapeDtypeStruct(shape, "float32", sharding=NamedSharding(mesh, spread[name]))
+        for name, shape in arrays.items()
+    )
+    gradient = jax.jit(jax.grad(lambda k, x: jax.numpy.sum(convolve_batch(x, k, 1, "SAME") ** 2)))
+    program = gradient.lower(kernel, x).compile().as_text()
+    return re.findall(r"= \S+ (all-\w+|collective-\w+)\(", program)
 
 
 if __name__ == "__main__":

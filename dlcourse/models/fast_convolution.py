@@ -111,8 +111,11 @@ def _tangent_of_kernel(
         dimension_numbers=("CHWN", "IHWO", "HWNC"),
     )
     # The gradient sums over all places of all images. XLA's time grows faster than their number:
-    # 8,192 take four times as long as 4,096. So a few images at a time.
+    # 8,192 take four times as long as 4,096. So a few images at a time; but where several devices
+    # share the batch all of it, or they would add up their sums at every turn.
     batch, most = x.shape[0], max(1, AT_ONCE // places)
+    if jax.device_count() > 1:
+        most = batch
     images = max(n for n in range(1, most + 1) if batch % n == 0)
     parts = x.reshape(-1, images, *x.shape[1:]).transpose(0, 4, 2, 3, 1)
     out = lax.map(conv, parts).transpose(0, 3, 1, 2, 4)
