@@ -107,9 +107,10 @@ def _tangent_of_kernel(
         lax.conv_general_dilated,
         rhs=dkernel.transpose(2, 0, 1, 3),
         window_strides=strides,
-        padding=border,
+        padding="VALID",
         dimension_numbers=("CHWN", "IHWO", "HWNC"),
     )
+    x = jnp.pad(x, ((0, 0), *border, (0, 0)))
     # The gradient sums over all places of all images. XLA's time grows faster than their number:
     # 8,192 take four times as long as 4,096. So a few images at a time; but where several devices
     # share the batch all of it, or they would add up their sums at every turn.
