@@ -10,6 +10,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, Num, Shaped
 
 from dlcourse import boundaries
+from dlcourse.errors import UserError
 
 
 class Mean(NamedTuple):
@@ -131,7 +132,11 @@ def confusion(
 
     What is labelled `ignore` and what is outside `mask` is not counted. A label that is no class
     is counted as a mistake, in the last row: leaving it out would hide a mask of 0 and 255.
+
+    Raises:
+        UserError: labels and predictions differ in shape.
     """
+    _check_alike(labels, predictions)
     counted = jnp.ones(labels.shape, bool) if ignore is None else labels != ignore
     if mask is not None:
         counted &= (mask > 0).reshape(mask.shape + (1,) * (labels.ndim - 1))
@@ -166,7 +171,11 @@ def boundary_f(
     P is the share of a class's predicted boundary within `tolerance` pixels of its true one, R the
     share of the true one within `tolerance` of the predicted. The mean is over the classes with a
     boundary in either; an image without any scores 1. Pixels labelled `ignore` bound nothing.
+
+    Raises:
+        UserError: labels and predictions differ in shape.
     """
+    _check_alike(labels, predictions)
     counted = jnp.ones(labels.shape, bool) if ignore is None else labels != ignore
     true_edges = boundaries.boundary(labels, counted)
     drawn_edges = boundaries.boundary(predictions, counted)
@@ -185,3 +194,12 @@ def boundary_f(
     scores, present = jax.vmap(of_class)(jnp.arange(num_classes))
     total, number = jnp.sum(scores * present, axis=0), jnp.sum(present, axis=0)
     return jnp.where(number > 0, total / jnp.maximum(number, 1), 1.0)
+
+
+def _check_alike(labels: Array, predictions: Array) -> None:
+    """A mask of one row would silently be compared with every row of an image."""
+    if labels.shape != predictions.shape:
+        raise UserError(
+            f"Labels of shape {labels.shape} stand against predictions of shape "
+            f"{predictions.shape}; one prediction a label is needed."
+        )

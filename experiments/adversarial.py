@@ -32,6 +32,14 @@ from dlcourse.training.interruption import Interruption
 class Config(training.Config):
     """Adversarial training beside plain training, both attacked."""
 
+    limits = training.Config.limits | {
+        "epsilon": training.NOT_NEGATIVE,
+        "attack_step_size": training.NOT_NEGATIVE,
+        **dict.fromkeys(
+            ("attack_steps", "test_steps", "restarts", "attacked"), training.AT_LEAST_1
+        ),
+    }
+
     dataset: str = "digits"
     """`digits` is bundled; any other name is a labelled image set prepared by TFDS."""
     features: tuple[int, ...] = (32, 64)

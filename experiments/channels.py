@@ -44,6 +44,7 @@ def experiment(config: Config) -> training.Experiment:
     )
     test = images.prepare(images.read(images.splits["test"][:450]))["image"]
     queries = test[:2]
+    analysis.check_channels(model, queries, config.layer, config.channels)
 
     def variables(state: learners.SupervisedState) -> dict[str, Any]:
         return {"params": state.params, **state.model_state}

@@ -26,7 +26,7 @@ from dlcourse import analysis, data, learners, losses, models, optim, training
 from dlcourse.data import augment
 from dlcourse.training.interruption import Interruption
 
-MODELS = {
+MODELS = {  # of the number of classes
     "model-1": models.CIFARModel1,
     "model-2": models.CIFARModel2,
     "model-3": models.CIFARModel3,
@@ -59,14 +59,16 @@ class Config(training.Config):
 
 
 def coloured(images: data.Dataset) -> data.Dataset:
-    """What is not 32x32x3 is brought to it, on the device."""
+    """What is not 32x32, or grey, is brought to 32x32x3, on the device."""
     if images.shapes["image"] == (32, 32, 3):
         return images
 
     def prepare(batch: dict[str, Any]) -> dict[str, Any]:
         image = images.prepare(batch)["image"]
-        image = jnp.repeat(image, 3 // image.shape[-1], axis=-1)
-        return batch | {"image": jax.image.resize(image, (len(image), 32, 32, 3), "linear")}
+        if image.shape[-1] == 1:
+            image = jnp.repeat(image, 3, axis=-1)
+        shape = (len(image), 32, 32, image.shape[-1])
+        return batch | {"image": jax.image.resize(image, shape, "linear")}
 
     return dataclasses.replace(images, prepare=prepare)
 
@@ -74,7 +76,7 @@ def coloured(images: data.Dataset) -> data.Dataset:
 def experiment(name: str, config: Config) -> training.Experiment:
     images = coloured(data.images(config.dataset, stream=config.stream))
     images = images.with_fewer(config.examples)
-    model = MODELS[name]()
+    model = MODELS[name](num_classes=images.num_classes)
     learner = learners.supervised(
         model,
         losses.softmax_cross_entropy,

@@ -22,6 +22,8 @@ from dlcourse.training.interruption import Interruption
 class Config(training.Config):
     """A convolutional network with batch normalisation, trained once for each fold."""
 
+    limits = training.Config.limits | {"folds": (2, 100)}
+
     folds: int = 10
     """Into how many parts the set is cut."""
     features: tuple[int, ...] = (32, 64)

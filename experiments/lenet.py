@@ -54,8 +54,8 @@ def enlarged(images: data.Dataset) -> data.Dataset:
 
     def prepare(batch: dict[str, Any]) -> dict[str, Any]:
         batch = images.prepare(batch)
-        size = (batch["image"].shape[0], 32, 32, 1)
-        return batch | {"image": jax.image.resize(batch["image"], size, "linear")}
+        n, _, _, channels = batch["image"].shape
+        return batch | {"image": jax.image.resize(batch["image"], (n, 32, 32, channels), "linear")}
 
     return dataclasses.replace(images, prepare=prepare)
 

@@ -39,6 +39,13 @@ from dlcourse.training.interruption import Interruption
 class Config(training.Config):
     """The losses of deck 003 for segmentation, compared on one U-Net."""
 
+    limits = training.Config.limits | {
+        "height": training.NOT_NEGATIVE,
+        "width": (0.5, 100),
+        "crop": training.AT_LEAST_1,
+        "light": (0, 1),
+    }
+
     dataset: str = "digit_scenes"
     """`digit_scenes` are made of bundled digits; `camvid`, `oxford_iiit_pet` prepared by TFDS."""
     features: tuple[int, ...] = (16, 32, 64)

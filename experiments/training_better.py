@@ -33,6 +33,13 @@ TOGETHER = {"augmentation", "cosine schedule", "label smoothing", "weight decay"
 class Config(training.Config):
     """An ablation: ten changes to the training of one convolutional network."""
 
+    limits = training.Config.limits | {
+        "decay": training.NOT_NEGATIVE,
+        "smoothing": (0, 1),
+        "norm": (1e-3, 1e3),
+        "early": training.AT_LEAST_1,
+    }
+
     dataset: str = "digits"
     """`digits` is bundled; any other name is a labelled image set prepared by TFDS."""
     examples: int = 200

@@ -16,6 +16,7 @@ from dlcourse import learners, losses, models
 from dlcourse.analysis import attacks
 from dlcourse.data import images as load_images
 from dlcourse.errors import UserError
+from dlcourse.learner import Learner
 
 ATTACKS = {
     "fgsm": attacks.fgsm,
@@ -249,13 +250,39 @@ def test_robustness_is_the_accuracy_after_each_attack(logits, batch, key) -> Non
         ({"images": lambda x: x * jnp.nan}, r"\[0, 1\]"),
         ({"labels": lambda y: y + 5}, "0 to 9"),
         ({"labels": lambda y: y - 1}, "0 to 9"),
+        ({"labels": lambda y: y[:, None]}, r"need one label each.*labels' shape is \(.*, 1\)"),
+        ({"labels": lambda y: y[1:]}, "need one label each"),
+        ({"labels": lambda y: y + 0.5}, "float32; integers are needed"),
+        ({"images": lambda x: x[:0], "labels": lambda y: y[:0]}, "at least one image"),
+        ({"epsilon": np.array([-0.1])}, "one radius, at least 0"),
+        ({"norm": "Linf"}, "norm is linf or l2; it is 'Linf'"),
+        ({"steps": 0}, "at least 1 step and 1 start, not 0 and 1"),
+        ({"restarts": 0}, "at least 1 step and 1 start, not 40 and 0"),
+        ({"step_size": -1.0}, "step_size must be above 0; it is -1"),
     ],
 )
 def test_what_cannot_be_attacked_is_refused_in_words(logits, batch, key, change, message) -> None:
     x, y = batch
     x, y = change.get("images", lambda x: x)(x), change.get("labels", lambda y: y)(y)
+    options = {
+        name: change[name] for name in ("norm", "steps", "restarts", "step_size") & change.keys()
+    }
+    # The annotations are checked in tests alone, and before the words of a user.
+    attack = getattr(attacks.pgd, "__wrapped__", attacks.pgd)
     with pytest.raises(UserError, match=message):
-        attacks.pgd(logits, key, x, y, change.get("epsilon", 0.1))
+        attack(logits, key, x, y, change.get("epsilon", 0.1), **options)
+
+
+def test_adversarial_training_refuses_a_radius_below_zero_before_it_trains() -> None:
+    with pytest.raises(UserError, match=r"at least 0; it is -0\.1"):
+        learners.adversarial_training(Learner(None, None, None), max, attacks.pgd, -0.1)
+
+
+def test_robustness_needs_a_label_for_every_image(logits, batch, key) -> None:
+    x, y = batch
+    bare = getattr(attacks.robustness, "__wrapped__", attacks.robustness)
+    with pytest.raises(UserError, match=f"{len(x)} images to attack and 3 labels"):
+        bare(logits, key, np.asarray(x), np.asarray(y[:3]), [0.1])
 
 
 def test_figures_say_what_they_show(logits, batch, key) -> None:

@@ -272,3 +272,10 @@ def test_a_picture_has_a_row_a_change(key) -> None:
     figure = analysis.draw_augmentations(key, images, changes)
     assert len(figure.axes) == 2 * 2
     assert [axes.get_ylabel() for axes in figure.axes[::2]] == ["as it is", "flip"]
+
+
+def test_a_mask_of_another_size_than_its_image_is_refused(key, batch):
+    change = augment.per_example(augment.flip, augment.flip)
+    masks = jnp.zeros((5, HEIGHT, WIDTH - 1), jnp.int32)
+    with pytest.raises(UserError, match="one label a pixel is needed"):
+        change(key, batch | {"label": masks})

@@ -1,5 +1,6 @@
 """What a person meets: options, messages, exit statuses, signals."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import time
 
 import pytest
 
+from dlcourse import training
 from dlcourse.training.screen import Screen
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -55,7 +57,8 @@ def test_help_shows_every_option_with_type_default_and_meaning(tmp_path):
         import mnist_mlp
     finally:
         sys.path.pop(0)
-    fields = {"--" + name.replace("_", "-") for name in mnist_mlp.Config.__dataclass_fields__}
+    names = [field.name for field in dataclasses.fields(mnist_mlp.Config)]
+    fields = {"--" + name.replace("_", "-") for name in names}
     assert fields <= options
 
 
@@ -73,6 +76,8 @@ def test_of_learners_side_by_side_the_least_and_the_most_are_shown():
         (["--epochs", "many"], ["--epochs", "many"]),
         (["--precision", "float8"], ["float8", "bfloat16"]),
         (["--epochs", "-1"], ["epochs must be positive"]),
+        (["--hidden", "64", "0"], ["hidden must be at least 1; it is 0"]),
+        (["--dropout", "1.5"], ["dropout must be at least 0 and at most 1; it is 1.5"]),
         (["--learning-rate", "nan"], ["learning_rate is nan", "finite"]),
         (["--evaluate-every", "soon"], ["evaluate_every", "soon", "100 steps"]),
         (["--accumulate", "3"], ["batch_size 128", "3"]),
@@ -87,6 +92,23 @@ def test_a_wrong_command_line_is_refused_with_status_2(args, words, tmp_path):
     for word in words:
         assert word in said
     assert not list(tmp_path.rglob("metrics.jsonl"))
+
+
+def test_an_experiment_adds_limits_of_its_own():
+    @dataclasses.dataclass(frozen=True)
+    class Config(training.Config):
+        limits = training.Config.limits | {"folds": (2, 10), "radius": training.NOT_NEGATIVE}
+        folds: int = 10
+        radius: float | None = None
+
+    assert Config(folds=2, radius=0).radius == 0
+    for wrong, message in (
+        ({"folds": 1}, "folds must be at least 2 and at most 10; it is 1"),
+        ({"radius": -0.5}, "radius must be at least 0; it is -0.5"),
+        ({"seeds": 0}, "seeds must be at least 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Config(**wrong)
 
 
 def test_a_set_that_is_not_prepared_names_the_command_that_prepares_it(tmp_path):

@@ -75,6 +75,34 @@ def test_labels_that_are_no_class_are_refused(wrong):
         data.Dataset("tiny", examples, {"train": np.arange(4)}, classes=("a", "b"))
 
 
+PICTURE = {"image": np.zeros((4, 4, 3), np.uint8), "label": np.int32(1)}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"image": np.zeros((4, 4, 3), np.float32)}, r"float32 of shape \(4, 4, 3\); uint8"),
+        ({"image": np.zeros((4, 4), np.uint8)}, r"uint8 of shape \(4, 4\); .*height, width"),
+        ({"label": np.int32(2)}, "its 2 classes are 0 to 1"),
+        ({"label": np.int32(-1)}, "its 2 classes are 0 to 1"),
+        ({"label": np.float32(1)}, "labels of 'tiny' are float32"),
+        ({"image": np.zeros((4, 5, 3), np.uint8)}, r"differ in size: .4, 4, 3. and .4, 5, 3."),
+    ],
+)
+def test_a_set_of_images_that_are_none_is_refused(wrong, message, stream, monkeypatch):
+    sized = "differ" in message
+    rows = [PICTURE, PICTURE, PICTURE | wrong] if sized else [PICTURE | wrong] * 3
+    if sized and not stream:
+        pytest.skip("images of several sizes are always streamed")
+    examples = rows if stream else {k: np.stack([row[k] for row in rows]) for k in PICTURE}
+    sizes = {"train": 1, "validation": 1, "test": 1}
+    found = lambda *_, **__: (examples, sizes, ("a", "b"))  # noqa: E731
+    monkeypatch.setattr(tfds, "load", found)
+    with pytest.raises(UserError, match=message):
+        data.images("tiny", stream=stream).read(np.arange(3))
+
+
 def test_an_empty_split_is_refused():
     rows = Rows({"image": np.zeros((3, 2)), "label": np.zeros(3, np.int32)})
     with pytest.raises(UserError, match="validation split of 'tiny' is empty"):

@@ -160,6 +160,10 @@ def test_a_mask_of_another_size_is_refused(logits, labels) -> None:
     for loss in (losses.pixel_cross_entropy, losses.dice):
         with pytest.raises((ValueError, TypeError)):
             loss(logits, labels[:, :1])
+    for measure in (metrics.confusion, metrics.boundary_f):
+        bare = getattr(measure, "__wrapped__", measure)  # without the tests' look at annotations
+        with pytest.raises(UserError, match="one prediction a label is needed"):
+            bare(labels[:, :1], labels, CLASSES)
 
 
 # Metrics

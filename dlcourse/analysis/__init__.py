@@ -10,6 +10,7 @@ from dlcourse.analysis.approximation import largest_errors as largest_errors
 from dlcourse.analysis.augmentation import draw_augmentations as draw_augmentations
 from dlcourse.analysis.channels import channel_maps as channel_maps
 from dlcourse.analysis.channels import channel_similarity as channel_similarity
+from dlcourse.analysis.channels import check_channels as check_channels
 from dlcourse.analysis.channels import draw_alike as draw_alike
 from dlcourse.analysis.channels import draw_maps as draw_maps
 from dlcourse.analysis.channels import saliency as saliency

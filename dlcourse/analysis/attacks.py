@@ -8,7 +8,7 @@ is compiled once for all weights.
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -68,8 +68,15 @@ def pgd(
         random_start: False begins at the image itself.
 
     Raises:
-        UserError: epsilon below zero, images outside [0, 1], labels that are no class.
+        UserError: epsilon below zero, images outside [0, 1], labels that are no class, another
+            norm, no steps or no restarts, a step backwards.
     """
+    if norm not in get_args(Norm):
+        raise UserError(f"An attack's norm is {' or '.join(get_args(Norm))}; it is '{norm}'.")
+    if steps < 1 or restarts < 1:
+        raise UserError(f"An attack takes at least 1 step and 1 start, not {steps} and {restarts}.")
+    if step_size is not None and not step_size > 0:
+        raise UserError(f"An attack's step_size must be above 0; it is {step_size:g}.")
     _check(logits, images, labels, epsilon)
     a = 2.5 / steps if step_size is None else step_size
     return _pgd(
@@ -183,9 +190,14 @@ def _as_pytree(logits: Logits) -> jax.tree_util.Partial:
 
 
 def _check(logits: Logits, images: Any, labels: Any, epsilon: Any) -> None:
-    """What is wrong with the input, in words; what is being traced cannot be looked at."""
-    if not isinstance(epsilon, jax.core.Tracer) and not np.asarray(epsilon) >= 0:
-        raise UserError(f"An attack's epsilon is a radius, at least 0; it is {epsilon:g}.")
+    """What is wrong with the input, in words; what is being traced shows its shape alone."""
+    if not isinstance(epsilon, jax.core.Tracer) and (np.ndim(epsilon) or not epsilon >= 0):
+        raise UserError(f"An attack's epsilon is one radius, at least 0; it is {epsilon}.")
+    if jnp.shape(labels) != jnp.shape(images)[:1] or not jnp.size(labels):
+        raise UserError(
+            f"Attacked images of shape {jnp.shape(images)} need one label each, of shape [batch], "
+            f"and at least one image; the labels' shape is {jnp.shape(labels)}."
+        )
     if not isinstance(images, jax.core.Tracer):
         low, high = _range(images)
         if not (low >= 0 and high <= 1):
@@ -193,6 +205,8 @@ def _check(logits: Logits, images: Any, labels: Any, epsilon: Any) -> None:
                 f"Attacked images lie in [0, 1]; these reach from {low:g} to {high:g}. "
                 "If they were normalised, let the classifier do it."
             )
+    if not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise UserError(f"The labels of attacked images are {labels.dtype}; integers are needed.")
     if not isinstance(labels, jax.core.Tracer):
         classes = jax.eval_shape(logits, images).shape[-1]
         low, high = _range(labels)
@@ -224,7 +238,15 @@ def robustness(
     Arguments:
         attack: `pgd` or `fgsm`; with options of its own as `functools.partial(pgd, norm="l2")`.
         batch_size: how many images are attacked at once.
+
+    Raises:
+        UserError: as `pgd`, or not as many labels as images.
     """
+    if len(labels) != len(images) or not len(images):
+        raise UserError(
+            f"There are {len(images)} images to attack and {len(labels)} labels; "
+            "one label an image is needed, and at least one image."
+        )
     logits = _as_pytree(logits)
     size = min(batch_size, len(images))
     accuracies = []

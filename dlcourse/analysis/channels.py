@@ -35,6 +35,29 @@ def channel_maps(
     return found[0]
 
 
+def check_channels(
+    model: nn.Module,
+    images: Float[Array, "n height width channels"],
+    layer: str,
+    channels: Sequence[int],
+) -> None:
+    """Finds out before training whether there will be anything to look at.
+
+    Raises:
+        UserError: the model has no such layer, or the layer no such channel.
+    """
+
+    def maps() -> Array:
+        return channel_maps(model, model.init(jax.random.key(0), images), images, layer)
+
+    count = jax.eval_shape(maps).shape[-1]
+    for channel in channels:
+        if not 0 <= channel < count:
+            raise UserError(
+                f"'{layer}' has the channels 0 to {count - 1}, and no channel {channel}."
+            )
+
+
 def channel_similarity(
     queries: Float[Array | np.ndarray, "q rows columns"],
     maps: Float[Array | np.ndarray, "n rows columns"],

@@ -48,12 +48,20 @@ def per_example(
         image: what happens to each of `batch["image"]`, `[batch, height, width, channels]`.
         mask: what happens, under the same key, to each of `batch["label"]`,
             `[batch, height, width]`, in segmentation.
+
+    The result raises a `UserError` where masks are to be changed that are not of their images'
+    size.
     """
 
     def augment(key: Key[Array, ""], batch: dict[str, Any]) -> dict[str, Any]:
         keys = _keys(key, batch["index"])
         changed = {"image": jax.vmap(image)(keys, batch["image"])}
         if mask is not None:
+            if batch["label"].shape != batch["image"].shape[:3]:
+                raise UserError(
+                    f"Masks have the shape {batch['label'].shape} and their images "
+                    f"{batch['image'].shape}; one label a pixel is needed."
+                )
             changed["label"] = jax.vmap(mask)(keys, batch["label"][..., None])[..., 0]
         return batch | changed
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -23,6 +23,26 @@ class Source(Protocol):
 
 def _as_they_are(batch: dict[str, Any]) -> dict[str, Any]:
     return batch
+
+
+def check_labels(name: str, labels: np.ndarray, classes: Sequence[str]) -> None:
+    """Refuses labels of the set `name` that are not `[examples]` numbers of its classes.
+
+    Raises:
+        UserError: another rank, another kind of number, or out of range.
+    """
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise UserError(
+            f"The labels of '{name}' are {labels.dtype} of shape {labels.shape}; "
+            "integers of shape [examples] are needed."
+        )
+    # Not `num_classes`, which refuses a set of one class where a classifier is built of it.
+    least, most, count = labels.min(), labels.max(), len(classes)
+    if least < 0 or most >= count:
+        raise UserError(
+            f"The labels of '{name}' run from {least} to {most}; "
+            f"its {count} classes are 0 to {count - 1}."
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,13 +70,7 @@ class Dataset:
                 raise UserError(f"The {split} split of '{self.name}' is empty.")
         labels = self.examples.get("label") if isinstance(self.examples, Mapping) else None
         if labels is not None and self.classes and labels.ndim == 1:
-            # Not `num_classes`, which refuses a set of one class where a classifier is built of it.
-            least, most, count = labels.min(), labels.max(), len(self.classes)
-            if least < 0 or most >= count:
-                raise UserError(
-                    f"The labels of '{self.name}' run from {least} to {most}; "
-                    f"its {count} classes are 0 to {count - 1}."
-                )
+            check_labels(self.name, labels, self.classes)
 
     @property
     def num_classes(self) -> int:

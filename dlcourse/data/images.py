@@ -1,12 +1,15 @@
 """Labelled images: scikit-learn's digits, and any image set by its TFDS name."""
 
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from dlcourse.data import tfds
-from dlcourse.data.dataset import Dataset, split_off
+from dlcourse.data.dataset import Dataset, Example, Source, check_labels, split_off
+from dlcourse.errors import UserError
 
 DIGITS_TEST, DIGITS_VALIDATION = 450, 147
 
@@ -25,7 +28,9 @@ def images(name: str, *, stream: bool = False) -> Dataset:
         int32 `[batch]`.
 
     Raises:
-        UserError: the set is not prepared, or has no images or labels.
+        UserError: the set is not prepared, or has no images or labels, or images that are not 8-bit
+            or differ in size, or labels that are no class. Of a streamed set an example is looked
+            at when it is read.
     """
     return _digits(stream) if name == "digits" else _from_tfds(name, stream)
 
@@ -67,4 +72,46 @@ class Rows:
 
 def _from_tfds(name: str, stream: bool) -> Dataset:
     examples, sizes, classes = tfds.load(name, ("image", "label"), stream=stream)
+    if isinstance(examples, Mapping):
+        _check(name, examples["image"], examples["label"], classes)
+    else:
+        examples = Checked(examples, name, classes)
     return Dataset(name, examples, tfds.splits(sizes), prepare=scale, classes=classes)
+
+
+class Checked:
+    """A source of labelled images, each looked at as it is read.
+
+    Raises:
+        UserError: from reading an example that is no image of the first one's size, or whose label
+            is no class.
+    """
+
+    def __init__(self, records: Source, name: str, classes: Sequence[str]) -> None:
+        self.records, self.name, self.classes = records, name, classes
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @functools.cached_property
+    def shape(self) -> tuple[int, ...]:
+        return self.records[0]["image"].shape
+
+    def __getitem__(self, index: int) -> Example:
+        record = self.records[index]
+        _check(self.name, record["image"][None], record["label"][None], self.classes)
+        if record["image"].shape != self.shape:
+            raise UserError(
+                f"The images of '{self.name}' differ in size: {self.shape} and "
+                f"{record['image'].shape}. Prepare the set with images of one size."
+            )
+        return record
+
+
+def _check(name: str, images: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> None:
+    if images.ndim != 4 or images.dtype != np.uint8:
+        raise UserError(
+            f"The images of '{name}' are {images.dtype} of shape {images.shape[1:]}; "
+            "uint8, 0 to 255, of shape [height, width, channels] are needed."
+        )
+    check_labels(name, labels, classes)

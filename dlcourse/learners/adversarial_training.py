@@ -6,6 +6,7 @@ from typing import Any
 import jax
 
 from dlcourse import metrics
+from dlcourse.errors import UserError
 from dlcourse.learner import Batch, Learner, Metrics, State
 
 Predict = Callable[[State, Batch], jax.Array]
@@ -38,7 +39,12 @@ def adversarial_training(
         seed: of the evaluation's attacks, which are the same each time.
         inputs: which entry of the batch is attacked.
         target: which entry holds the labels.
+
+    Raises:
+        UserError: epsilon below zero.
     """
+    if not isinstance(epsilon, jax.core.Tracer) and not epsilon >= 0:
+        raise UserError(f"An attack's epsilon is a radius, at least 0; it is {epsilon}.")
 
     def attacked(state: State, batch: Batch, key: Any) -> Batch:
         def logits(state: State, images: jax.Array) -> jax.Array:

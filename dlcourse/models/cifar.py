@@ -11,8 +11,11 @@ from dlcourse.models.lenet import LeNet5
 from dlcourse.models.mlp import MLP
 from dlcourse.models.pooling import max_pool
 
-# Model 1: four dense layers, 3072 -> 1024 -> 256 -> 64 -> 10. 3,426,250 weights.
-CIFARModel1 = functools.partial(MLP, features=(1024, 256, 64, 10))
+
+def CIFARModel1(num_classes: int = 10) -> MLP:
+    """Model 1: four dense layers, 3072 -> 1024 -> 256 -> 64 -> 10. 3,426,250 weights."""
+    return MLP((1024, 256, 64, num_classes))
+
 
 # Model 2: LeNet-5 with ReLU and max pooling, on three channels. 62,006 weights.
 CIFARModel2 = functools.partial(LeNet5, activation=nn.relu, pool=max_pool)

@@ -2,6 +2,8 @@
 
 from dlcourse.training.command_line import launch as launch
 from dlcourse.training.command_line import main as main
+from dlcourse.training.config import AT_LEAST_1 as AT_LEAST_1
+from dlcourse.training.config import NOT_NEGATIVE as NOT_NEGATIVE
 from dlcourse.training.config import Config as Config
 from dlcourse.training.experiment import Experiment as Experiment
 from dlcourse.training.loop import Result as Result

@@ -4,7 +4,8 @@ import dataclasses
 import math
 import pathlib
 import re
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from dlcourse.data import Dataset
 from dlcourse.learner import Policy
@@ -20,13 +21,36 @@ PLACE = frozenset(
     }
 )  # fmt: skip
 
+AT_LEAST_1, NOT_NEGATIVE = (1, math.inf), (0, math.inf)  # limits of a number
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     """The fields that all experiments share; an experiment's own config inherits them.
 
     A duration is a text with its unit: `100 steps`, `2 epochs`, or `5%` of the run.
+
+    Attributes:
+        limits: the least and the most that a number, or each of several, may be, by field. An
+            experiment with fields of its own adds theirs: `training.Config.limits | {...}`.
     """
+
+    limits: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "seed": NOT_NEGATIVE,
+        "seeds": AT_LEAST_1,
+        "batch_size": AT_LEAST_1,
+        "steps": AT_LEAST_1,
+        "keep": AT_LEAST_1,
+        "patience": AT_LEAST_1,
+        "accumulate": AT_LEAST_1,
+        # Of fields that many experiments have:
+        "examples": AT_LEAST_1,
+        "features": AT_LEAST_1,
+        "hidden": AT_LEAST_1,
+        "dropout": (0, 1),
+        "shift": NOT_NEGATIVE,
+        "learning_rate": NOT_NEGATIVE,
+    }
 
     seed: int = 0
     """Everything random in a run is derived from it."""
@@ -92,12 +116,14 @@ class Config:
         for name, value in vars(self).items():
             finite = not isinstance(value, float) or math.isfinite(value)
             _require(finite, f"{name} is {value}; it must be a finite number")
-        for name in ("seeds", "batch_size", "accumulate", "keep"):
-            _require(getattr(self, name) >= 1, f"{name} must be at least 1")
-        _require(self.seed >= 0, "seed must not be negative")
+            low, high = self.limits.get(name, (-math.inf, math.inf))
+            most = "" if high == math.inf else f" and at most {high:g}"
+            for number in value if isinstance(value, tuple) else (value,):
+                _require(
+                    not isinstance(number, int | float) or low <= number <= high,
+                    f"{name} must be at least {low:g}{most}; it is {number}",
+                )
         _require(self.epochs > 0, "epochs must be positive")
-        _require(self.steps is None or self.steps >= 1, "steps must be at least 1")
-        _require(self.patience is None or self.patience >= 1, "patience must be at least 1")
         _require(self.ema is None or 0 <= self.ema < 1, "ema must lie in [0, 1)")
         _require(_is_pattern(self.freeze), f"freeze is '{self.freeze}', no regular expression")
         _require(self.replay is None or self.workdir is not None, "replay needs the run's workdir")
