@@ -28,13 +28,15 @@ def boundary(
 def squared_distance(
     pixels: Bool[Array, "batch height width"], reach: int
 ) -> Float[Array, "batch height width"]:
-    """The square of the Euclidean distance to the nearest of `pixels`, inf beyond the reach.
+    """The square of the Euclidean distance to the nearest of `pixels` within the reach.
 
         d²(i, j) = min_l [ l² + min_k { k² : (i + k, j + l) in pixels } ],    |k|, |l| <= reach
 
-    Exact where it is at most `reach²`. One axis after the other (Felzenszwalb and Huttenlocher,
-    2012), with a window instead of their envelope of parabolas: shifts and minima are what an
-    accelerator does best, and no user of a distance here looks further than a few pixels.
+    The reach is a square: inf where it holds none of `pixels`. Exact up to `reach²`; more is found
+    only in the square's corners, and a nearer pixel may then lie beyond its sides. One axis after
+    the other (Felzenszwalb and Huttenlocher, 2012), with a window instead of their envelope of
+    parabolas: shifts and minima are what an accelerator does best, and no user of a distance here
+    looks further than a few pixels.
     """
     squared = jnp.where(pixels, 0.0, jnp.inf)
     for axis in (1, 2):

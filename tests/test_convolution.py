@@ -1,6 +1,7 @@
 """Convolution against SciPy, XLA, PyTorch and Flax, and filters that are learned."""
 
 import functools
+import inspect
 import pathlib
 from collections.abc import Callable, Iterator
 
@@ -27,6 +28,7 @@ from dlcourse.models.convolution import (
     pad,
 )
 from dlcourse.models.fast_convolution import by_columns, convolve_batch
+from dlcourse.models.lenet import LeNet5
 from tests.fixtures.weights import draw
 
 FIXTURE = np.load(pathlib.Path(__file__).parent / "fixtures" / "convolution.npz")
@@ -68,6 +70,65 @@ def test_a_window_that_does_not_fit_is_refused() -> None:
         convolve2d(jnp.ones((2, 9)), jnp.ones((3, 3)))
 
 
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(0, 1, 0), (3, 0, 0), (3, 1, -1)])
+def test_what_is_no_window_is_refused(kernel, stride, padding) -> None:
+    expected = f"got size {kernel}, stride {stride} and padding {padding}"
+    with pytest.raises(UserError, match=expected):
+        output_size(9, kernel, stride, padding)
+    image, filters = jnp.ones((9, 9)), jnp.ones((kernel, kernel))
+    with pytest.raises(UserError, match=expected):
+        convolve2d(image, filters, stride=stride, padding=padding)
+    with pytest.raises(UserError, match=expected):
+        convolve(image[..., None], filters[..., None, None], stride=stride, padding=padding)
+    with pytest.raises(UserError, match=expected):
+        convolve_batch(image[None, ..., None], filters[..., None, None], stride, padding)
+
+
+# Without jaxtyping's check of the shapes, which runs in the tests alone.
+@pytest.mark.parametrize(
+    ("function", "shapes", "message"),
+    [
+        (convolve2d, [(9, 9, 1), (3, 3)], r"an image .* \[height, width\], got .* \(9, 9, 1\)"),
+        (convolve2d, [(9, 9), (3,)], r"a kernel should be \[height, width\], got .* \(3,\)"),
+        (convolve, [(9, 9), (3, 3, 1, 2)], r"\[height, width, channels\], got .* \(9, 9\)"),
+        (convolve, [(9, 9, 1), (3, 3)], r"\[height, width, channels, filters\], got .* \(3, 3\)"),
+        (convolve, [(9, 9, 2), (3, 3, 1, 4)], r"reads 1 channels, got 2 in .* \(9, 9, 2\)"),
+    ],
+)
+def test_the_definition_says_what_it_reads(function, shapes, message) -> None:
+    with pytest.raises(UserError, match=message):
+        inspect.unwrap(function)(*map(jnp.ones, shapes))
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "message"),
+    [
+        ((9, 9, 3), (3, 3, 3, 2), r"\[batch, height, width, channels\], got .* \(9, 9, 3\)"),
+        ((2, 9, 9, 3), (3, 3), r"\[height, width, channels, filters\], got .* \(3, 3\)"),
+        ((2, 9, 9, 3), (3, 3, 1, 2), r"reads 1 channels, got 3 in .* \(2, 9, 9, 3\)"),
+        ((2, 2, 9, 3), (3, 3, 3, 2), "a window of 3 does not fit 2 pixels"),
+        ((2, 9, 2, 3), (3, 3, 3, 99), "a window of 3 does not fit 2 pixels"),
+    ],
+)
+def test_a_batch_that_the_filters_cannot_read_is_refused_on_every_path(
+    monkeypatch, shape, kernel, message
+) -> None:
+    conv = inspect.unwrap(convolve_batch)
+    for stride in (1, 2):
+        with pytest.raises(UserError, match=message):
+            conv(jnp.ones(shape), jnp.ones(kernel), stride, 0)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    with pytest.raises(UserError, match=message):
+        conv(jnp.ones(shape), jnp.ones(kernel), 1, 0)
+
+
+def test_padding_to_the_same_size_needs_a_stride_too() -> None:
+    with pytest.raises(UserError, match="got size 1, stride 0 and padding 0"):
+        convolve_batch(jnp.ones((1, 4, 4, 1)), jnp.ones((3, 3, 1, 1)), 0, "SAME")
+    # However small the image, it has the place of every pixel.
+    assert convolve_batch(jnp.ones((1, 1, 2, 1)), jnp.ones((5, 5, 1, 1)), 1, "SAME").shape[2] == 2
+
+
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
@@ -88,6 +149,16 @@ def test_padding_with_more_pixels_than_there_are_is_refused(mode, padding) -> No
     pad(jnp.ones((3, 5)), padding - 1, mode)
     with pytest.raises(UserError, match=f"{mode} padding of {padding} needs a larger image"):
         pad(jnp.ones((3, 5)), padding, mode)
+
+
+def test_padding_says_what_it_reads() -> None:
+    image = jnp.ones((3, 5))
+    with pytest.raises(UserError, match="no padding mode 'mirror'; there are zeros, reflect, rep"):
+        inspect.unwrap(pad)(image, 1, "mirror")
+    with pytest.raises(UserError, match="at least 0 pixels around an image, got -1"):
+        pad(image, -1)
+    with pytest.raises(UserError, match=r"a height and a width, got an array of shape \(5,\)"):
+        inspect.unwrap(pad)(image[0], 1)
 
 
 def test_the_double_sum_is_scipys_correlation() -> None:
@@ -221,12 +292,24 @@ def test_few_channels_on_a_cpu_are_one_matrix_product(monkeypatch):
     assert convolutions(channels=3) == 1
 
 
-@pytest.mark.parametrize("width", [3, 6, 7, 10])
+@pytest.mark.parametrize("width", [3, 4, 6, 7, 8, 10, 13, 31])
 @pytest.mark.parametrize("border", [((0, 0), (0, 0)), ((1, 0), (2, 1))], ids=str)
 def test_the_columns_of_one_product_are_those_of_the_convolution(width, border):
     x, kernel = jnp.asarray(draw("x", (2, 5, width, 2))), jnp.asarray(draw("kernel", (3, 3, 2, 4)))
     expected = lax.conv_general_dilated(x, kernel, (1, 1), border, dimension_numbers=NHWC)
     np.testing.assert_allclose(by_columns(x, kernel, border), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("columns", "at_once"), [(1, 1), (3, 3), (7, 4), (10, 5), (28, 4), (31, 4), (241, 5)]
+)
+def test_the_program_does_not_grow_with_the_columns(columns, at_once):
+    x, kernel = jnp.ones((2, 7, columns + 4, 3)), jnp.ones((5, 5, 3, 6))
+    program = jax.make_jaxpr(lambda: by_columns(x, kernel, ((0, 0), (0, 0))))().jaxpr
+    (product,) = program.eqns
+    assert len(product.params["jaxpr"].eqns) < 30
+    (dot,) = (e for e in product.params["jaxpr"].eqns if e.primitive.name == "dot_general")
+    assert dot.outvars[0].aval.shape == (2, 3, -(-columns // at_once), 6 * at_once)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -300,3 +383,9 @@ def test_forward_mode_and_second_derivatives_are_xlas(filters):
 def test_the_layer_says_what_it_reads(key, shape, message):
     with pytest.raises(UserError, match=message):
         Conv(2, (5, 5), padding=0).init(key, jnp.ones(shape))
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (28, 28, 28)])
+def test_lenet_does_not_take_an_image_for_a_batch(key, shape):
+    with pytest.raises(UserError, match=r"images should be \[batch, height, width, channels\]"):
+        LeNet5().init(key, jnp.ones(shape))

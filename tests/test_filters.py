@@ -1,8 +1,16 @@
 """Filters on a photograph: the tiles are the picture, and regression finds the filter that was."""
 
 import numpy as np
+import optax
+import pytest
 
 from dlcourse import analysis, data
+from dlcourse.models.convolution import (
+    HORIZONTAL_EDGES,
+    VERTICAL_EDGES,
+    convolve2d,
+    learn_kernel,
+)
 
 
 def test_a_photograph_is_grey_and_in_range():
@@ -25,6 +33,15 @@ def test_the_splits_of_tiles_share_none():
     tiles = data.tiles(data.photograph("flower"))
     numbers = np.concatenate([*tiles.splits.values()])
     assert sorted(numbers) == [*range(len(tiles.examples["image"]))]
+
+
+@pytest.mark.parametrize("kernel", [VERTICAL_EDGES, HORIZONTAL_EDGES])
+def test_regression_on_a_photographs_edges_finds_the_filter(kernel):
+    picture = data.photograph("china")[100:200, 100:200]
+    picture = picture - picture.mean()
+    learned, errors = learn_kernel(picture, convolve2d(picture, kernel), optax.adam(0.05), 500)
+    np.testing.assert_allclose(learned, kernel, atol=1e-4)
+    assert errors[-1] < 1e-8 * errors[0]
 
 
 def test_the_figure_has_a_row_a_filter():

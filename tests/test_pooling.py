@@ -1,5 +1,6 @@
 """Pooling: the decks' grids, PyTorch, the winner's gradient, the exact inverse."""
 
+import inspect
 import pathlib
 
 import jax
@@ -117,3 +118,29 @@ def test_a_size_that_does_not_fit_is_refused() -> None:
         squeeze(jnp.ones((1, 4, 7, 1)))
     with pytest.raises(UserError, match="unsqueeze by 2 needs channels that 4 divides, got 6"):
         unsqueeze(jnp.ones((1, 4, 7, 6)))
+
+
+@pytest.mark.parametrize("function", [max_pool, average_pool, squeeze, unsqueeze])
+def test_an_image_is_not_taken_for_a_batch(function) -> None:
+    expected = r"images should be \[batch, height, width, channels\], got .* \(4, 4, 1\)"
+    with pytest.raises(UserError, match=expected):
+        # Without jaxtyping's check of the shapes, which runs in the tests alone.
+        inspect.unwrap(function)(jnp.ones((4, 4, 1)))
+
+
+@pytest.mark.parametrize("pool", [max_pool, average_pool])
+def test_what_is_no_window_is_refused(pool) -> None:
+    x = jnp.ones((1, 4, 4, 1))
+    with pytest.raises(UserError, match="got size 0, stride 0 and padding 0"):
+        pool(x, 0)
+    with pytest.raises(UserError, match="got size 2, stride 0 and padding 0"):
+        pool(x, 2, stride=0)
+    with pytest.raises(UserError, match="got size 2, stride 2 and padding -1"):
+        max_pool(x, padding=-1)
+
+
+@pytest.mark.parametrize("function", [squeeze, unsqueeze])
+@pytest.mark.parametrize("factor", [0, -2])
+def test_a_factor_below_one_is_refused(function, factor) -> None:
+    with pytest.raises(UserError, match=f"a factor of at least 1, got {factor}"):
+        function(jnp.ones((1, 4, 4, 4)), factor)

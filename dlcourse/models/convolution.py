@@ -13,7 +13,13 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from dlcourse.errors import UserError
-from dlcourse.models.fast_convolution import convolve_batch
+from dlcourse.models.fast_convolution import (
+    check_axes,
+    check_channels,
+    check_images,
+    convolve_batch,
+    output_size,
+)
 
 AnyArray = Array | np.ndarray
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
@@ -21,28 +27,6 @@ PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 # Deck 001's two filters. The first answers where columns differ, the second where rows do.
 VERTICAL_EDGES = np.array([[1, 0, -1], [1, 0, -1], [1, 0, -1]], np.float32)
 HORIZONTAL_EDGES = VERTICAL_EDGES.T
-
-
-def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0) -> int:
-    """How many places a window has along one axis: `floor((n + 2p - f) / s) + 1` (deck 001).
-
-    Deck 003 writes it without the floor, for the sizes where the division comes out even.
-
-    Args:
-        size: n, the length of the axis.
-        kernel: f, the length of the window.
-        stride: s, the step of the window.
-        padding: p, how many values are put before and after the axis.
-
-    Raises:
-        UserError: where the window does not fit even once.
-    """
-    if kernel > size + 2 * padding:
-        raise UserError(
-            f"a window of {kernel} does not fit {size} pixels with {padding} of padding: "
-            "the image is too small for this network"
-        )
-    return (size + 2 * padding - kernel) // stride + 1
 
 
 def pad(
@@ -54,15 +38,22 @@ def pad(
     replicate `a a a b c c c`, circular `b c a b c a b`.
 
     Raises:
-        UserError: where the image is too small to be reflected or to wrap so far.
+        UserError: where the image is too small to be reflected or to wrap so far, or has
+            fewer than two axes; where there is no such mode, or `padding` is negative.
     """
+    names = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+    if mode not in names:
+        raise UserError(f"there is no padding mode '{mode}'; there are {', '.join(names)}")
+    if padding < 0:
+        raise UserError(f"padding puts at least 0 pixels around an image, got {padding}")
+    if image.ndim < 2:
+        raise UserError(f"an image has a height and a width, got an array of shape {image.shape}")
     most = {"reflect": min(image.shape[:2]) - 1, "circular": min(image.shape[:2])}
     if padding > most.get(mode, padding):
         raise UserError(
             f"{mode} padding of {padding} needs a larger image than {image.shape[:2]}: "
             f"it has {most[mode]} pixels to give"
         )
-    names = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
     border = [(padding, padding)] * 2 + [(0, 0)] * (image.ndim - 2)
     return jnp.pad(image, border, mode=names[mode])
 
@@ -90,8 +81,11 @@ def convolve2d(
         padding_mode: what they hold, see `pad`.
 
     Raises:
-        UserError: where the filter is larger than the padded image.
+        UserError: where the filter is larger than the padded image, where one of the two has
+            other axes than these, and for what `output_size` and `pad` refuse.
     """
+    check_axes("an image", image, "height width")
+    check_axes("a kernel", kernel, "height width")
     (height, width), (f, g) = image.shape, kernel.shape
     rows = output_size(height, f, stride, padding)
     columns = output_size(width, g, stride, padding)
@@ -119,7 +113,13 @@ def convolve(
 
     with Conv the double sum of `convolve2d`. A 6x6x3 image and ten 3x3x3 filters give 4x4x10
     (deck 001). This is the definition and is written to be read; a network uses `Conv`.
+
+    Raises:
+        UserError: where the filters read another number of channels than the image has, and for
+            what `convolve2d` refuses.
     """
+    check_axes("an image", image, "height width channels")
+    check_channels(image, kernel)
     conv = functools.partial(convolve2d, stride=stride, padding=padding, padding_mode=padding_mode)
     over_channels = jax.vmap(conv, in_axes=(2, 2))
     over_filters = jax.vmap(over_channels, in_axes=(None, 3), out_axes=-1)
@@ -192,16 +192,10 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "batch rows columns features"]:
-        if x.ndim != 4:
-            raise UserError(
-                "a convolution reads images as [batch, height, width, channels], "
-                f"got an array of shape {x.shape}"
-            )
+        # Before Flax compares the filters with a last axis that may not be the channels.
+        check_images(x)
         shape = (*self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
-        if self.padding != "SAME":
-            for size, window in zip(x.shape[1:3], self.kernel_size, strict=True):
-                output_size(size, window, self.strides, self.padding)
         y = convolve_batch(x, kernel, self.strides, self.padding)
         if not self.use_bias:
             return y

@@ -1,4 +1,4 @@
-"""A batch of convolutions, as fast as XLA goes on the device at hand."""
+"""A batch of convolutions, as fast as XLA goes on the device at hand; and what it can read."""
 
 import functools
 from typing import Literal
@@ -10,11 +10,79 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
+from dlcourse.errors import UserError
+
 Border = tuple[tuple[int, int], ...]  # pixels of padding before and after each axis
 
 AT_ONCE = 2048  # places of the filter in one convolution of the weights' gradient, on a CPU
 FEW = 96  # channels times filters; with more, a matrix of neighbouring columns is mostly zeros
 COLUMNS = 5  # at most so many neighbouring columns come out of one product
+
+
+def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0) -> int:
+    """How many places a window has along one axis: `floor((n + 2p - f) / s) + 1` (deck 001).
+
+    Deck 003 writes it without the floor, for the sizes where the division comes out even.
+
+    Args:
+        size: n, the length of the axis.
+        kernel: f, the length of the window.
+        stride: s, the step of the window.
+        padding: p, how many values are put before and after the axis.
+
+    Raises:
+        UserError: where the window does not fit even once, or is no window.
+    """
+    if min(kernel, stride) < 1 or padding < 0:
+        raise UserError(
+            "a window has a size and a stride of at least 1 and a padding of at least 0, "
+            f"got size {kernel}, stride {stride} and padding {padding}"
+        )
+    if kernel > size + 2 * padding:
+        raise UserError(
+            f"a window of {kernel} does not fit {size} pixels with {padding} of padding: "
+            "the image is too small for this network"
+        )
+    return (size + 2 * padding - kernel) // stride + 1
+
+
+def check_axes(name: str, x: Array | np.ndarray, axes: str) -> None:
+    """That an array has as many axes as it should.
+
+    Args:
+        name: what the array is called in the message.
+        x: the array.
+        axes: what its axes are called, such as "height width".
+
+    Raises:
+        UserError: where it has more or fewer.
+    """
+    names = axes.split()
+    if x.ndim != len(names):
+        raise UserError(f"{name} should be [{', '.join(names)}], got an array of shape {x.shape}")
+
+
+def check_images(x: Array | np.ndarray) -> None:
+    """That an array is a batch of images.
+
+    Raises:
+        UserError: where it has more or fewer axes.
+    """
+    check_axes("images", x, "batch height width channels")
+
+
+def check_channels(x: Array | np.ndarray, kernel: Array | np.ndarray) -> None:
+    """That filters read as many channels as an image or a batch has.
+
+    Raises:
+        UserError: where they read more or fewer, or are no filters.
+    """
+    check_axes("a kernel", kernel, "height width channels filters")
+    if x.shape[-1] != kernel.shape[2]:
+        raise UserError(
+            f"a kernel of shape {kernel.shape} reads {kernel.shape[2]} channels, "
+            f"got {x.shape[-1]} in an array of shape {x.shape}"
+        )
 
 
 def convolve_batch(
@@ -34,9 +102,18 @@ def convolve_batch(
       time.
 
     `python -m dlcourse.benchmark_convolution` measures what this is worth.
+
+    Raises:
+        UserError: where the filters read another number of channels than the images have, where
+            one of the two has other axes than these, and for what `output_size` refuses.
     """
     x, kernel = jnp.asarray(x), jnp.asarray(kernel)
+    check_images(x)
+    check_channels(x, kernel)
     *window, channels, filters = kernel.shape
+    for size, f in zip(x.shape[1:3], window, strict=True):
+        # "SAME" gives a filter as many places as one of a single pixel would have.
+        output_size(size, *((1, stride) if padding == "SAME" else (f, stride, padding)))
     if padding == "SAME":
         border = tuple(lax.padtype_to_pads(x.shape[1:3], window, (stride, stride), "SAME"))
     else:
@@ -59,19 +136,29 @@ def by_columns(
         [y_{i,j}, ..., y_{i,j+n-1}] = sum_m x_{i+m, j..j+g+n-2} [w_m shifted by 0, ..., by n-1]
 
     The filter is laid down n times, one column apart, in a frame of g + n - 1 columns, and the
-    image is cut into frames that lie n columns apart. n divides the number of columns.
+    image is cut into frames that lie n columns apart. Where n does not divide the number of
+    columns, the image ends in zeros, and what the last frame makes of them is dropped.
     """
-    x = jnp.pad(x, ((0, 0), *border, (0, 0)))
     f, g, channels, filters = kernel.shape
-    rows, columns = x.shape[1] - f + 1, x.shape[2] - g + 1
-    n = max(n for n in range(1, COLUMNS + 1) if columns % n == 0)
-    frame = g + n - 1
-    frames = jnp.stack([x[:, :, j : j + frame] for j in range(0, columns, n)], axis=2)
-    frames = frames.reshape(*frames.shape[:3], frame * channels)
+    (above, below), (left, right) = border
+    rows = x.shape[1] + above + below - f + 1
+    columns = x.shape[2] + left + right - g + 1
+    # The fewest frames, where a column that is dropped counts as another one.
+    n = min(range(COLUMNS, 0, -1), key=lambda n: -(-columns // n) + -columns % n)
+    count, frame = -(-columns // n), g + n - 1
+    # In blocks of n columns a frame is a block and its right neighbours, less what is too much of
+    # the last: that takes as many slices as a frame has blocks, a slice a frame would take XLA
+    # seconds to compile on wide images.
+    reach = -(-frame // n)
+    right += (count + reach - 1) * n - (columns + g - 1)
+    x = jnp.pad(x, ((0, 0), (above, below), (left, right), (0, 0)))
+    blocks = x.reshape(*x.shape[:2], -1, n * channels)
+    frames = jnp.concatenate([blocks[:, :, i : i + count] for i in range(reach)], axis=-1)
+    frames = frames[..., : frame * channels]
     patches = jnp.concatenate([frames[:, m : m + rows] for m in range(f)], axis=-1)
     shifted = [jnp.pad(kernel, [(0, 0), (i, n - 1 - i), (0, 0), (0, 0)]) for i in range(n)]
     matrix = jnp.concatenate(shifted, axis=-1).reshape(f * frame * channels, n * filters)
-    return (patches @ matrix).reshape(x.shape[0], rows, columns, filters)
+    return (patches @ matrix).reshape(x.shape[0], rows, count * n, filters)[:, :, :columns]
 
 
 def _native(x: Array, kernel: Array, strides: tuple[int, int], border: Border) -> Array:

@@ -6,7 +6,7 @@ import flax.linen as nn
 from jaxtyping import Array, Float
 
 from dlcourse.errors import UserError
-from dlcourse.models.convolution import Conv
+from dlcourse.models.convolution import Conv, check_images
 from dlcourse.models.pooling import average_pool
 
 
@@ -35,8 +35,9 @@ class LeNet5(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "batch height width channels"], *, train: bool = False
+        self, x: Float[Array, "..."], *, train: bool = False
     ) -> Float[Array, "batch classes"]:
+        check_images(x)
         if x.shape[1:3] not in ((28, 28), (32, 32)):
             raise UserError(f"LeNet-5 reads images of 28x28 or 32x32, got {x.shape[1:3]}")
         padding = (32 - x.shape[1]) // 2

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
 from dlcourse.errors import UserError
-from dlcourse.models.convolution import output_size
+from dlcourse.models.convolution import check_images, output_size
 
 Images = Float[Array, "batch height width channels"]
 Pooled = Float[Array, "batch rows columns channels"]
@@ -27,11 +27,13 @@ def max_pool(x: Images, window: int = 2, stride: int | None = None, padding: int
         padding: p, a border of minus infinity, which never wins.
 
     Raises:
-        UserError: where the window is larger than the padded image.
+        UserError: where the window is larger than the padded image, where `x` is no batch of
+            images, and for what `output_size` refuses.
     """
+    stride = _stride(x, window, stride, padding)
     border = [(0, 0), (padding, padding), (padding, padding), (0, 0)]
     x = jnp.pad(x, border, constant_values=-jnp.inf)
-    return functools.reduce(_winner, _offsets(x, window, stride or window))
+    return functools.reduce(_winner, _offsets(x, window, stride))
 
 
 def average_pool(x: Images, window: int = 2, stride: int | None = None) -> Pooled:
@@ -45,11 +47,11 @@ def average_pool(x: Images, window: int = 2, stride: int | None = None) -> Poole
         stride: s, the step of the window; None for f, windows side by side.
 
     Raises:
-        UserError: where the window is larger than the image.
+        UserError: where the window is larger than the image, where `x` is no batch of images, and
+            for what `output_size` refuses.
     """
-    for size in x.shape[1:3]:
-        output_size(size, window, stride or window)
-    return nn.avg_pool(x, (window,) * 2, (stride or window,) * 2)
+    stride = _stride(x, window, stride)
+    return nn.avg_pool(x, (window,) * 2, (stride,) * 2)
 
 
 def squeeze(
@@ -63,8 +65,10 @@ def squeeze(
     Sohl-Dickstein and Bengio 2017, section 3.6. PyTorch calls it `pixel_unshuffle`.
 
     Raises:
-        UserError: where `factor` does not divide height and width.
+        UserError: where `factor` does not divide height and width or is below 1, or `x` is no
+            batch of images.
     """
+    _check_factor(x, factor)
     batch, height, width, channels = x.shape
     if height % factor or width % factor:
         raise UserError(
@@ -83,8 +87,10 @@ def unsqueeze(
     """The inverse of `squeeze`: `unsqueeze(squeeze(x)) == x`, bit for bit.
 
     Raises:
-        UserError: where `factor ** 2` does not divide the channels.
+        UserError: where `factor ** 2` does not divide the channels, where `factor` is below 1, or
+            `x` is no batch of images.
     """
+    _check_factor(x, factor)
     batch, rows, columns, squeezed = x.shape
     if squeezed % factor**2:
         raise UserError(
@@ -92,6 +98,21 @@ def unsqueeze(
         )
     x = x.reshape(batch, rows, columns, squeezed // factor**2, factor, factor)
     return x.transpose(0, 1, 4, 2, 5, 3).reshape(batch, rows * factor, columns * factor, -1)
+
+
+def _stride(x: Float[Array, "..."], window: int, stride: int | None, padding: int = 0) -> int:
+    """The step of a window that fits the images: None is the window's side."""
+    check_images(x)
+    step = window if stride is None else stride
+    for size in x.shape[1:3]:
+        output_size(size, window, step, padding)
+    return step
+
+
+def _check_factor(x: Shaped[Array, "..."], factor: int) -> None:
+    check_images(x)
+    if factor < 1:
+        raise UserError(f"images are squeezed by a factor of at least 1, got {factor}")
 
 
 def _offsets(x: Array, window: int, stride: int) -> list[Array]:
