@@ -1,13 +1,25 @@
 """Training better: what each trick is worth on the same network (deck 003).
 
     python experiments/training_better.py
+    python experiments/training_better.py --dataset mnist --examples 500 --shift 2
     python experiments/training_better.py --dataset cifar10 --examples 45833 --epochs 20
         --features 32 64 128 --flip --shift 4
 
 One change at a time from a plain beginning, and four of them together; every row trains the same
-steps, its seeds side by side. `table.png` shows the test accuracies, `comparison.png` the curves,
-`augmentations.png` what each augmentation of `data.augment` makes of two photographs.
-On 200 digits, 5 seeds, every row lies between 93.2 and 94.8 %, spread 0.6 to 2: no trick shows.
+steps, but for early stopping, its seeds side by side. `table.png` shows the test accuracies,
+`comparison.png` the curves, `augmentations.png` what each augmentation of `data.augment` makes of
+photographs. On 200 digits no trick shows: every row lies between 93.1 and 94.8 %, with a deviation
+of 0.6 to 2. On 500 images of MNIST, 5 seeds, 12 minutes of processor time on two cores, a rate that
+does not fall is what hurts, and whatever tames it helps:
+
+    plain                 66.96 ±  7.82 %      label smoothing       71.99 ±  6.86 %
+    augmentation          68.95 ±  6.09 %      dropout               68.20 ± 11.40 %
+    mixup                 71.73 ±  3.28 %      weight decay          67.91 ±  6.35 %
+    cosine schedule       79.34 ±  1.79 %      four together         79.18 ±  2.52 %
+    warm-up and cosine    79.54 ±  2.11 %      early stopping        80.17 ±  2.86 %
+    clipping              71.90 ±  7.83 %      small initialisation  77.21 ±  5.22 %
+
+The third command needs an accelerator and is not yet measured.
 """
 
 import dataclasses
@@ -31,7 +43,7 @@ TOGETHER = {"augmentation", "cosine schedule", "label smoothing", "weight decay"
 
 @dataclasses.dataclass(frozen=True)
 class Config(training.Config):
-    """An ablation: ten changes to the training of one convolutional network."""
+    """An ablation: eleven changes to the training of one convolutional network."""
 
     limits = training.Config.limits | {
         "decay": training.NOT_NEGATIVE,

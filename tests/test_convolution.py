@@ -24,11 +24,11 @@ from dlcourse.models.convolution import (
     convolve,
     convolve2d,
     learn_kernel,
-    output_size,
     pad,
 )
 from dlcourse.models.fast_convolution import by_columns, convolve_batch
 from dlcourse.models.lenet import LeNet5
+from dlcourse.models.shapes import output_size
 from tests.fixtures.weights import draw
 
 FIXTURE = np.load(pathlib.Path(__file__).parent / "fixtures" / "convolution.npz")

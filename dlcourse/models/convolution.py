@@ -13,13 +13,8 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from dlcourse.errors import UserError
-from dlcourse.models.fast_convolution import (
-    check_axes,
-    check_channels,
-    check_images,
-    convolve_batch,
-    output_size,
-)
+from dlcourse.models.fast_convolution import convolve_batch
+from dlcourse.models.shapes import check_axes, check_filters, check_images, output_size
 
 AnyArray = Array | np.ndarray
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
@@ -119,7 +114,7 @@ def convolve(
             what `convolve2d` refuses.
     """
     check_axes("an image", image, "height width channels")
-    check_channels(image, kernel)
+    check_filters(image, kernel)
     conv = functools.partial(convolve2d, stride=stride, padding=padding, padding_mode=padding_mode)
     over_channels = jax.vmap(conv, in_axes=(2, 2))
     over_filters = jax.vmap(over_channels, in_axes=(None, 3), out_axes=-1)

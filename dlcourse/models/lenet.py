@@ -6,8 +6,9 @@ import flax.linen as nn
 from jaxtyping import Array, Float
 
 from dlcourse.errors import UserError
-from dlcourse.models.convolution import Conv, check_images
+from dlcourse.models.convolution import Conv
 from dlcourse.models.pooling import average_pool
+from dlcourse.models.shapes import check_images
 
 
 class LeNet5(nn.Module):

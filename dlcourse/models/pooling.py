@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
 from dlcourse.errors import UserError
-from dlcourse.models.convolution import check_images, output_size
+from dlcourse.models.shapes import check_images, output_size
 
 Images = Float[Array, "batch height width channels"]
 Pooled = Float[Array, "batch rows columns channels"]

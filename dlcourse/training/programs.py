@@ -31,7 +31,8 @@ class Programs(NamedTuple):
         totals: the evaluation metrics of no example at all.
         members: the axes that the members of a population (seeds, hyperparameters) stand in.
         seconds: how long compiling took.
-        flops: floating-point operations of one training step, as XLA counts them.
+        flops: floating-point operations of one training step, as XLA counts them: of a loop within
+            the step, one turn.
     """
 
     init: Any
