@@ -152,7 +152,7 @@ def load_experiment(path: pathlib.Path) -> Any:
     """The module of an experiment file: it has `Config` and `experiment`.
 
     Raises:
-        UsageError: there is no such file, or it defines no experiment.
+        UsageError: there is no such file, or it defines no experiment, or several.
     """
     if not path.is_file():
         raise UsageError(f"There is no experiment file {path}.")
@@ -163,4 +163,6 @@ def load_experiment(path: pathlib.Path) -> Any:
     spec.loader.exec_module(module)
     if not hasattr(module, "Config") or not hasattr(module, "experiment"):
         raise UsageError(f"{path} defines no Config and experiment(config).")
+    if len(inspect.signature(module.experiment).parameters) != 1:
+        raise UsageError(f"{path} makes several runs from a config, and this needs one.")
     return module

@@ -1,7 +1,6 @@
 """Searches the hyperparameters of an experiment file: `python -m dlcourse.tuning --help`."""
 
 import dataclasses
-import inspect
 import pathlib
 import shlex
 import sys
@@ -57,10 +56,6 @@ def main() -> NoReturn:
     options = tyro.cli(Options, args=own, prog="python -m dlcourse.tuning")
     try:
         module = command_line.load_experiment(options.experiment)
-        if len(inspect.signature(module.experiment).parameters) != 1:
-            raise UsageError(
-                f"{options.experiment} makes several runs from a config, and a search needs one."
-            )
         space = notation.parse_space(
             options.search, module.Config, lambda args: command_line.parse(module.Config, args)
         )
