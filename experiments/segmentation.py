@@ -20,9 +20,10 @@ that it does not show costs only what the background loses. A net that draws not
 has a mean IoU of 0.07.
 
 CamVid, the third command, one seed, 28 minutes of processor time on two cores: mean IoU 41.6 %,
-84.0 % of the pixels. The bar, 58 % for a U-Net from scratch at full length on an accelerator, is
-not reached: poles, signs, fences and cyclists are hardly found (SegNet: 46.4 %, FC-DenseNet56:
-58.9 %, at twice the resolution).
+84.0 % of the pixels; with `--losses balanced` 41.9 % and 74.2 %. The balance finds what is rare
+(cyclists from 0 to 13.5 %, fences 2 to 11, poles 5 to 12) and takes buildings for signs (73 to 40).
+The bar, 58 % for a U-Net from scratch at full length on an accelerator, is not reached (SegNet:
+46.4 %, FC-DenseNet56: 58.9 %, at twice the resolution).
 """
 
 import dataclasses
