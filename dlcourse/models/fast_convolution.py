@@ -124,14 +124,16 @@ def _tangent_of_images(dx: Array, kernel: Array, strides: tuple[int, int], borde
 def _tangent_of_kernel(
     x: Array, dkernel: Array, strides: tuple[int, int], border: Border, places: int
 ) -> Array:
+    if places > AT_ONCE:
+        # With a padding, a convolution of a window so large is no matrix product to XLA.
+        x, border = jnp.pad(x, ((0, 0), *border, (0, 0))), ((0, 0), (0, 0))
     conv = functools.partial(
         lax.conv_general_dilated,
         rhs=dkernel.transpose(2, 0, 1, 3),
         window_strides=strides,
-        padding="VALID",
+        padding=border,
         dimension_numbers=("CHWN", "IHWO", "HWNC"),
     )
-    x = jnp.pad(x, ((0, 0), *border, (0, 0)))
     # The gradient sums over all places of all images. XLA's time grows faster than their number:
     # 8,192 take four times as long as 4,096. So a few images at a time; but where several devices
     # share the batch all of it, or they would add up their sums at every turn.
