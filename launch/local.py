@@ -1,7 +1,7 @@
 """Starts one experiment on several processes of this machine, for development and tests.
 
-python launch/local.py -n 2 experiments/mnist_mlp.py --epochs 5
-python launch/local.py -n 2 --devices 4 experiments/mnist_mlp.py --mesh data=4,fsdp=2
+python launch/local.py -n 2 experiments/foundations/mnist_mlp.py --epochs 5
+python launch/local.py -n 2 --devices 4 experiments/foundations/mnist_mlp.py --mesh data=4,fsdp=2
 
 Every option after the experiment file goes to the experiment. The exit status is that of the
 processes: 0 done, 2 the command line was wrong, 75 stopped with everything saved (a signal came or

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Trains one experiment under mpirun (Open MPI), on this machine or on the hosts of a file.
 #
-#   launch/mpi.sh -n 2 experiments/mnist_mlp.py --workdir runs/mpi --epochs 20
-#   launch/mpi.sh -n 16 --hostfile hosts experiments/mnist_mlp.py --workdir runs/mpi
-#   launch/mpi.sh --dry-run -n 2 experiments/mnist_mlp.py
+#   launch/mpi.sh -n 2 experiments/foundations/mnist_mlp.py --workdir runs/mpi --epochs 20
+#   launch/mpi.sh -n 16 --hostfile hosts experiments/foundations/mnist_mlp.py --workdir runs/mpi
+#   launch/mpi.sh --dry-run -n 2 experiments/foundations/mnist_mlp.py
 #
 # MPI only starts the processes and tells each its number; process 0 runs here, and the others
 # reach it at COORDINATOR (HOST:PORT, by default this machine's name and a port from its process

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Trains one experiment on the nodes of a Slurm job. From the folder of the repository:
 #
-#   sbatch --nodes=2 launch/slurm.sh experiments/mnist_mlp.py --workdir runs/big --epochs 20
-#   launch/slurm.sh --dry-run experiments/mnist_mlp.py --workdir runs/big     prints, submits nothing
+#   sbatch --nodes=2 launch/slurm.sh experiments/foundations/mnist_mlp.py --workdir runs/big --epochs 20
+#   launch/slurm.sh --dry-run experiments/foundations/mnist_mlp.py --workdir runs/big     prints, submits nothing
 #
 # One task a node, which takes all GPUs of its node (add --gpus-per-node=8 --cpus-per-task=32 to
 # sbatch). The processes find each other through srun. Before its time is over, or when it is

@@ -2,8 +2,8 @@
 # A sweep: each line of a file is the options of one run, each run a job of a Slurm array.
 #
 #   printf -- '--learning-rate %s\n' 1e-4 1e-3 1e-2 > sweep.txt
-#   sbatch --array=1-3%2 launch/slurm_array.sh sweep.txt experiments/mnist_mlp.py --epochs 20
-#   launch/slurm_array.sh --dry-run sweep.txt experiments/mnist_mlp.py --epochs 20
+#   sbatch --array=1-3%2 launch/slurm_array.sh sweep.txt experiments/foundations/mnist_mlp.py --epochs 20
+#   launch/slurm_array.sh --dry-run sweep.txt experiments/foundations/mnist_mlp.py --epochs 20
 #
 # Run k lies in runs/<name of the file>/k. A stopped or preempted one queues itself again.
 #SBATCH --ntasks=1

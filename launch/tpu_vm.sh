@@ -2,8 +2,8 @@
 # Trains one experiment on every host of a Cloud TPU slice. Needs gcloud, and the repository and
 # its environment in ~/dlcourse on each host.
 #
-#   launch/tpu_vm.sh my-slice us-central2-b experiments/mnist_mlp.py --workdir gs-mount/run
-#   launch/tpu_vm.sh --dry-run my-slice us-central2-b experiments/mnist_mlp.py --workdir gs-mount/run
+#   launch/tpu_vm.sh my-slice us-central2-b experiments/foundations/mnist_mlp.py --workdir gs-mount/run
+#   launch/tpu_vm.sh --dry-run my-slice us-central2-b experiments/foundations/mnist_mlp.py --workdir gs-mount/run
 #
 # JAX finds the hosts of the slice in the TPU's own metadata. The run folder must lie where all
 # hosts see it. A preempted slice is started anew by whoever made it (a queued resource, say); the

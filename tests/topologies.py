@@ -40,7 +40,7 @@ def said_for_a_convolution(devices: int) -> list[str]:
     import jax
     from jax.sharding import NamedSharding, PartitionSpec
 
-    from dlcourse.models.fast_convolution import convolve_batch
+    from dlcourse.models.vision.fast_convolution import convolve_batch
 
     mesh = jax.make_mesh((devices,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
     arrays = {"x": (8 * devices, 32, 32, 4), "kernel": (3, 3, 4, 32)}

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from dlcourse.models.activations import ACTIVATIONS
+from dlcourse.models.foundations.activations import ACTIVATIONS
 
 
 def draw_activations() -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dlcourse.models.backpropagation import Layer, Pass
+from dlcourse.models.foundations.backpropagation import Layer, Pass
 
 
 def draw_passes(passes: Mapping[str, tuple[Sequence[Layer], Pass]]) -> Any:

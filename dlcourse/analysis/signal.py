@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from dlcourse import losses
-from dlcourse.models.activations import ACTIVATIONS, Activation
-from dlcourse.models.convolution import Conv
-from dlcourse.models.initializers import INITIALIZERS
-from dlcourse.models.mlp import MLP
+from dlcourse.models.foundations.activations import ACTIVATIONS, Activation
+from dlcourse.models.foundations.initializers import INITIALIZERS
+from dlcourse.models.foundations.mlp import MLP
+from dlcourse.models.vision.convolution import Conv
 
 SATURATED = 0.05  # a slope below it lets next to nothing back
 

@@ -11,7 +11,7 @@ import optax
 
 from dlcourse import metrics
 from dlcourse.learner import Batch, Learner, Metrics, Policy
-from dlcourse.learners import gradients
+from dlcourse.learners import rule as gradients
 
 # (outputs, targets) -> one value an example
 PerExample = Callable[[jax.Array, jax.Array], jax.Array]

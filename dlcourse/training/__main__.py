@@ -45,9 +45,10 @@ def main() -> int:
     options = tyro.extras.subcommand_cli_from_dict(
         {"evaluate": Evaluate, "replay": Replay}, prog="python -m dlcourse.training"
     )
-    from dlcourse.training import again, command_line
+    from dlcourse.training.commands import command_line
+    from dlcourse.training.commands import evaluate as again
+    from dlcourse.training.commands.replay import replay
     from dlcourse.training.config import Config
-    from dlcourse.training.replay import replay
 
     try:
         command_line.prepare_process(Config())

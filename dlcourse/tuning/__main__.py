@@ -10,8 +10,8 @@ import tyro
 
 from dlcourse import training, tuning
 from dlcourse.errors import UsageError
-from dlcourse.training import command_line
-from dlcourse.training.interruption import Interruption
+from dlcourse.training.commands import command_line
+from dlcourse.training.run.interruption import Interruption
 from dlcourse.tuning import methods, notation
 
 
@@ -19,7 +19,7 @@ from dlcourse.tuning import methods, notation
 class Options:
     """Searches the hyperparameters of an experiment file for the best validation metric.
 
-    python -m dlcourse.tuning experiments/mnist_mlp.py
+    python -m dlcourse.tuning experiments/foundations/mnist_mlp.py
     --search learning_rate=log:1e-4:1e-1 dropout=0:0.6 hidden=64,64/256,128
     --metric "max accuracy" -- --epochs 20
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from dlcourse import training
 from dlcourse.errors import UserError
-from dlcourse.training.interruption import Interruption
-from dlcourse.training.loop import Diverged, Interrupted
+from dlcourse.training.run.interruption import Interruption
+from dlcourse.training.run.loop import Diverged, Interrupted
 from dlcourse.tuning.side_by_side import learner_of
 from dlcourse.tuning.trial import Trial
 

@@ -13,8 +13,8 @@ import jax
 from dlcourse import training
 from dlcourse.errors import UsageError, UserError
 from dlcourse.training.config import PLACE, as_json
-from dlcourse.training.interruption import Interruption
-from dlcourse.training.loop import Interrupted
+from dlcourse.training.run.interruption import Interruption
+from dlcourse.training.run.loop import Interrupted
 from dlcourse.tuning import methods, notation, results
 from dlcourse.tuning.runs import Runs, without_test
 from dlcourse.tuning.side_by_side import metric_names, traceable

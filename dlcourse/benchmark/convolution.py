@@ -1,0 +1,220 @@
+"""A training step of the course's convolutional CIFAR models here, in plain Flax and in PyTorch.
+
+    pip install 'dlcourse[torch]'
+    python -m dlcourse.benchmark.convolution
+
+Forward, backward and gradient descent in float32 on one batch of noise. Ours runs as training
+does, several steps a call in a compiled loop; plain Flax one step a call, since inside a loop it
+takes ten to eighty times as long on a CPU (`dlcourse.models.vision.fast_convolution`). PyTorch runs
+channels-last, eagerly and compiled. All take turns, A B C A B C, and the best time of each counts,
+since whatever else the machine does can only add to it.
+"""
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+from dlcourse.losses import softmax_cross_entropy
+from dlcourse.models import CIFARModel2, CIFARModel3
+
+RATE = 1e-2
+STEPS = 5  # of ours in one call
+
+# The layers of deck 003, for the twins: convolution (channels, size, padding), dense (width).
+MODEL_2 = [
+    ("conv", 6, 5, 0), "relu", "pool", ("conv", 16, 5, 0), "relu", "pool",
+    "flatten", ("dense", 120), "relu", ("dense", 84), "relu", ("dense", 10),
+]  # fmt: skip
+MODEL_3 = [
+    ("conv", 32, 3, 1), "norm", "relu", ("conv", 64, 3, 1), "relu", "pool",
+    ("conv", 128, 3, 1), "norm", "relu", ("conv", 128, 3, 1), "relu", "pool",
+    ("conv", 256, 3, 1), "norm", "relu", ("conv", 256, 3, 1), "relu", "pool",
+    "flatten", "dropout", ("dense", 1024), "relu", ("dense", 512), "relu", "dropout", ("dense", 10),
+]  # fmt: skip
+
+MODELS: dict[str, tuple[Any, Any]] = {
+    "model 2": (CIFARModel2, MODEL_2),
+    "model 3": (CIFARModel3, MODEL_3),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Compares a training step of the convolutional CIFAR models with plain Flax and PyTorch."""
+
+    batch_size: int = 128
+    """Images a step."""
+    rounds: int = 15
+    """How many calls of each are timed, after two to warm up."""
+    compile: bool = True
+    """Time `torch.compile` too; it needs a C++ compiler."""
+
+
+class PlainFlax(nn.Module):
+    """A list of layers, each as Flax gives it."""
+
+    layers: Sequence[Any]
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        for layer in self.layers:
+            match layer:
+                case ("conv", features, size, padding):
+                    x = nn.Conv(features, (size, size), padding=padding)(x)
+                case ("dense", width):
+                    x = nn.Dense(width)(x)
+                case "norm":
+                    x = nn.BatchNorm(use_running_average=not train, momentum=0.9)(x)
+                case "relu":
+                    x = nn.relu(x)
+                case "pool":
+                    x = nn.max_pool(x, (2, 2), strides=(2, 2))
+                case "flatten":
+                    x = x.reshape(x.shape[0], -1)
+                case "dropout":
+                    x = nn.Dropout(0.05, deterministic=not train)(x)
+        return x
+
+
+def flax_step(
+    model: nn.Module, x: np.ndarray, labels: np.ndarray, steps: int = 1
+) -> Callable[[], None]:
+    """A function that trains a Flax model for some steps and waits for their end."""
+    key = jax.random.key(0)
+    images, targets = jnp.asarray(x), jnp.asarray(labels)
+
+    def step(variables: dict[str, Any]) -> dict[str, Any]:
+        def loss(params: Any) -> tuple[jax.Array, Any]:
+            logits, updated = model.apply(
+                {**variables, "params": params},
+                images,
+                train=True,
+                mutable=["batch_stats"],
+                rngs={"dropout": key},
+            )
+            return jnp.mean(softmax_cross_entropy(logits, targets)), updated
+
+        gradients, updated = jax.grad(loss, has_aux=True)(variables["params"])
+        params = jax.tree.map(lambda w, g: w - RATE * g, variables["params"], gradients)
+        return {"params": params, **updated}
+
+    @jax.jit
+    def train(variables: dict[str, Any]) -> dict[str, Any]:
+        if steps == 1:
+            return step(variables)
+        return jax.lax.fori_loop(0, steps, lambda _, variables: step(variables), variables)
+
+    variables = jax.jit(model.init)(key, images)
+
+    def run() -> None:
+        nonlocal variables
+        variables = jax.block_until_ready(train(variables))
+
+    return run
+
+
+def pytorch_step(
+    layers: Sequence[Any], x: np.ndarray, labels: np.ndarray, compiled: bool
+) -> Callable[[], None]:
+    """A function that trains the same layers for one step in PyTorch."""
+    import torch
+    from torch import nn as tnn
+
+    modules: list[Any] = []
+    channels, side = x.shape[-1], x.shape[1]
+    for layer in layers:
+        match layer:
+            case ("conv", features, size, padding):
+                modules.append(tnn.Conv2d(channels, features, size, padding=padding))
+                channels, side = features, side + 2 * padding - size + 1
+            case ("dense", width):
+                modules.append(tnn.Linear(channels, width))
+                channels = width
+            case "norm":
+                modules.append(tnn.BatchNorm2d(channels))
+            case "relu":
+                modules.append(tnn.ReLU())
+            case "pool":
+                modules.append(tnn.MaxPool2d(2))
+                side //= 2
+            case "flatten":
+                modules.append(tnn.Flatten())
+                channels *= side**2
+            case "dropout":
+                modules.append(tnn.Dropout(0.05))
+    channels_last = torch.channels_last
+    model: Any = tnn.Sequential(*modules)
+    model = model.to(memory_format=channels_last)
+    optimizer = torch.optim.SGD(model.parameters(), RATE)
+    forward = torch.compile(model) if compiled else model
+    images = torch.from_numpy(x.transpose(0, 3, 1, 2)).contiguous(memory_format=channels_last)
+    targets = torch.from_numpy(labels).long()
+
+    def run() -> None:
+        optimizer.zero_grad()
+        tnn.functional.cross_entropy(forward(images), targets).backward()
+        optimizer.step()
+
+    return run
+
+
+def best_times(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+    """The seconds that each takes at best, all of them in turn."""
+    for _ in range(2):
+        for step in steps.values():
+            step()
+    best = dict.fromkeys(steps, float("inf"))
+    for _ in range(rounds):
+        for name, step in steps.items():
+            begun = time.perf_counter()
+            step()
+            best[name] = min(best[name], time.perf_counter() - begun)
+    return best
+
+
+def main() -> None:
+    """The command line."""
+    from rich.console import Console
+    from rich.table import Table
+
+    options = tyro.cli(Options, prog="python -m dlcourse.benchmark.convolution")
+    generator = np.random.default_rng(0)
+    x = generator.random((options.batch_size, 32, 32, 3), np.float32)
+    labels = generator.integers(0, 10, options.batch_size, np.int32)
+    columns = ["dlcourse", "plain Flax", "PyTorch eager"]
+    if options.compile:
+        columns.append("PyTorch compiled")
+    device = jax.devices()[0].device_kind
+    table = Table(title=f"ms a step of {options.batch_size}, {device}, jax {jax.__version__}")
+    for column in ("", *columns, "to PyTorch's best"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, (model, layers) in MODELS.items():
+        try:
+            steps = {
+                "dlcourse": flax_step(model(), x, labels, STEPS),
+                "plain Flax": flax_step(PlainFlax(layers), x, labels),
+                "PyTorch eager": pytorch_step(layers, x, labels, compiled=False),
+            }
+            if options.compile:
+                steps["PyTorch compiled"] = pytorch_step(layers, x, labels, compiled=True)
+        except ModuleNotFoundError as error:
+            print(f"error: {error.name} is missing: pip install 'dlcourse[torch]'", file=sys.stderr)
+            sys.exit(1)
+        best = best_times(steps, options.rounds)
+        best["dlcourse"] /= STEPS
+        rival = min(seconds for key, seconds in best.items() if key.startswith("PyTorch"))
+        cells = [f"{1e3 * best[column]:.1f}" for column in columns]
+        table.add_row(name, *cells, f"{best['dlcourse'] / rival:.2f}")
+    Console(highlight=False).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The MNIST network of ISLR in this project and in PyTorch, epoch by epoch in one process.
+
+    pip install 'dlcourse[torch]'
+    python -m dlcourse.benchmark.pytorch --dataset mnist
+
+Both train 784-256-128-10 with ReLU, dropout 0.4 and Adam at batch 128 on data that is in memory,
+ours as the loop does, PyTorch eagerly, each epoch in a new random order. They take turns, A B A B,
+so that whatever else the machine does slows both.
+"""
+
+import dataclasses
+import pathlib
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import jax
+import tyro
+
+from dlcourse import benchmark
+from dlcourse.data import Dataset, images
+from dlcourse.errors import UserError
+from dlcourse.training.commands import command_line
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Compares an epoch of the ISLR network with PyTorch's."""
+
+    experiment: pathlib.Path = pathlib.Path("experiments/foundations/mnist_mlp.py")
+    """The experiment file of the network."""
+    dataset: str = "mnist"
+    """Which images to train on."""
+    epochs: int = 7
+    """How many epochs each trains, after one to warm up."""
+
+
+def pytorch_epoch(data: Dataset, batch_size: int) -> Callable[[], float]:
+    """A function that trains the same network for one epoch in PyTorch; seconds it took."""
+    import torch
+    from torch import nn
+
+    train = data.read(data.splits["train"])
+    x = torch.tensor(train["image"].reshape(len(train["label"]), -1), dtype=torch.float32)
+    x = x / x.max()
+    y = torch.tensor(train["label"], dtype=torch.long)
+    model = nn.Sequential(
+        nn.Linear(x.shape[1], 256), nn.ReLU(), nn.Dropout(0.4),
+        nn.Linear(256, 128), nn.ReLU(), nn.Dropout(0.4),
+        nn.Linear(128, data.num_classes),
+    )  # fmt: skip
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    cross_entropy = nn.CrossEntropyLoss()
+    steps = round(len(x) / batch_size)
+
+    def epoch() -> float:
+        begun = time.perf_counter()
+        order = torch.randperm(len(x))
+        for step in range(steps):
+            rows = order[step * batch_size : (step + 1) * batch_size]
+            optimizer.zero_grad()
+            cross_entropy(model(x[rows]), y[rows]).backward()
+            optimizer.step()
+        return time.perf_counter() - begun
+
+    return epoch
+
+
+def main() -> None:
+    """The command line."""
+    options = tyro.cli(Options, prog="python -m dlcourse.benchmark.pytorch")
+    try:
+        module = command_line.load_experiment(options.experiment)
+        config = module.Config(dataset=options.dataset)
+        command_line.prepare_process(config)
+        data = images(options.dataset)
+        ours = benchmark.Session(module, config)
+        theirs = pytorch_epoch(data, config.batch_size)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    except ModuleNotFoundError as error:
+        print(f"error: {error.name} is missing: pip install 'dlcourse[torch]'", file=sys.stderr)
+        sys.exit(1)
+    steps = config.steps_of(1, data)
+
+    def our_epoch() -> float:
+        whole, rest = divmod(steps, ours.feed.capacity)
+        return sum(ours.train(n) for n in [ours.feed.capacity] * whole + [rest] * (rest > 0))
+
+    theirs()
+    pairs = [(our_epoch(), theirs()) for _ in range(options.epochs)]
+    a, b = (statistics.median(times) for times in zip(*pairs, strict=True))
+    peak = benchmark.matmul_peak()
+    counted = ours.programs.flops * steps / a / peak
+    weights = sum(leaf.size for leaf in jax.tree.leaves(ours.state.params))
+    nominal = 6 * weights * config.batch_size * steps / a / peak
+    device = jax.devices()[0].device_kind
+    print(f"{options.dataset}, {steps} steps of {config.batch_size} an epoch, {device}:")
+    print(f"  dlcourse       {a:.3f} s   ({counted:.0%} of the matrix-product peak as XLA counts, ")
+    print(f"                           {nominal:.0%} at 6 FLOPs a weight and example)")
+    print(f"  PyTorch eager  {b:.3f} s")
+    print(f"  ratio          {a / b:.2f}   (medians of {options.epochs} epochs in turn)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Neurons, layers and the multi-layer perceptron."""

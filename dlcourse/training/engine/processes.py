@@ -1,0 +1,203 @@
+"""Several processes of one run: how they find each other, agree, and leave when one is gone.
+
+All run the same program on the same steps. They stay together because everything that decides what
+comes next is either computed from replicated values or agreed here.
+"""
+
+import ctypes
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from dlcourse.errors import UsageError, UserError
+from dlcourse.training.config import Config
+from dlcourse.training.run.interruption import STOPPED
+
+COORDINATOR = "DLCOURSE_COORDINATOR"  # HOST:PORT of process 0, or `auto` for JAX's detection
+NUM_PROCESSES = "DLCOURSE_NUM_PROCESSES"
+PROCESS_ID = "DLCOURSE_PROCESS_ID"
+# Where mpirun (Open MPI) and srun (Slurm) leave it; mpirun itself may run in a step of srun.
+COUNTS = (NUM_PROCESSES, "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
+NUMBERS = (PROCESS_ID, "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
+
+# A process that died is noticed at once by whoever waits for it; one that hangs, after this.
+HEARTBEAT_SECONDS = 15
+MESSAGE_BYTES = 8192
+# What collectives and JAX's coordination service say then; the type of the exception tells nothing.
+SIGNS_OF_DEATH = ("Gloo", "NCCL", "UNAVAILABLE:", "DEADLINE_EXCEEDED:", "ABORTED:", "CANCELLED:")
+
+
+class SaidElsewhere(UserError):
+    """Process 0 met an error and has told the user; the others only leave with its status."""
+
+    def __init__(self, exit_status: int) -> None:
+        super().__init__("process 0 has said why")
+        self.exit_status = exit_status
+
+
+def connect(config: Config) -> None:
+    """Joins the other processes of this run, if there are any; before anything runs on a device.
+
+    Processes find each other by the options `--coordinator`, `--num-processes`, `--process-id`;
+    else by the environment's DLCOURSE_COORDINATOR, DLCOURSE_NUM_PROCESSES, DLCOURSE_PROCESS_ID;
+    else, under `srun`, `mpirun` or with the coordinator `auto`, as JAX detects them.
+
+    Raises:
+        UsageError: a part is missing or wrong, or nobody answers.
+    """
+    coordinator = config.coordinator or os.environ.get(COORDINATOR)
+    count, number = config.num_processes, config.process_id
+    count = _first(os.environ, COUNTS) if count is None else count
+    number = _first(os.environ, NUMBERS) if number is None else number
+    if coordinator is None:
+        named = config.num_processes or config.process_id or NUM_PROCESSES in os.environ
+        if named and count != 1:
+            raise UsageError(
+                "Of several processes each needs the address of process 0: "
+                f"--coordinator HOST:PORT or {COORDINATOR}."
+            )
+        if count in (None, 1):
+            return
+    explicit = coordinator not in (None, "auto")
+    if explicit and (count is None or number is None or not 0 <= number < count):
+        raise UsageError(
+            f"The coordinator is {coordinator}, but this is process {number} of {count}: give "
+            f"--num-processes and --process-id, or {NUM_PROCESSES} and {PROCESS_ID}."
+        )
+    # Its own signal handler would take the place of ours, and stops wherever it likes.
+    jax.config.update("jax_enable_preemption_service", False)
+    try:
+        if explicit:
+            local = str(coordinator).rpartition(":")[0] in ("127.0.0.1", "localhost")
+            jax.distributed.initialize(
+                coordinator,
+                count,
+                number,
+                # Else the service would listen on every address of the machine.
+                coordinator_bind_address=coordinator if local else None,
+                heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+            )
+        else:
+            jax.distributed.initialize(heartbeat_timeout_seconds=HEARTBEAT_SECONDS)
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(
+            f"The processes could not find each other ({str(error).splitlines()[0]}). "
+            f"Set --coordinator HOST:PORT, --num-processes and --process-id."
+        ) from error
+    if not alone():
+        _leave_when_jax_aborts()
+
+
+def _first(environment: Mapping[str, str], names: tuple[str, ...]) -> int | None:
+    for name in names:
+        if name in environment:
+            if not environment[name].isdecimal():
+                raise UsageError(f"{name} is '{environment[name]}'; it must be a number.")
+            return int(environment[name])
+    return None
+
+
+def _leave_when_jax_aborts() -> None:
+    """Makes 75 of the abort by which JAX ends a process whose peers stopped answering.
+
+    The heartbeat lives in a C++ thread, and an abort runs no Python code; all that counts is on
+    the disk by then.
+    """
+    leave = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda number: os._exit(STOPPED))
+    libc = ctypes.CDLL(None)
+    libc.signal.restype = ctypes.c_void_p
+    libc.signal(6, leave)  # SIGABRT
+    _leave_when_jax_aborts.handler = leave  # type: ignore[attr-defined]  # C holds no reference
+
+
+def alone() -> bool:
+    return jax.process_count() == 1
+
+
+def is_first() -> bool:
+    """Whether this is process 0, the one that writes, draws and prints."""
+    return jax.process_index() == 0
+
+
+def on_first(function: Callable[[], Any]) -> Any:
+    """What `function` gives on process 0, told to all; something that JSON can hold.
+
+    Raises:
+        UserError: what `function` raised; the other processes leave silently with its status.
+    """
+    if alone():
+        return function()
+    answer: dict[str, Any] = {}
+    failed: UserError | None = None
+    if is_first():
+        try:
+            answer = {"value": function()}
+        except UserError as error:
+            failed, answer = error, {"status": error.exit_status}
+    answer = _tell(answer)
+    if failed is not None:
+        raise failed
+    if "status" in answer:
+        raise SaidElsewhere(answer["status"])
+    return answer["value"]
+
+
+def _tell(message: dict) -> dict:
+    from jax.experimental import multihost_utils
+
+    text = json.dumps(message).encode().ljust(MESSAGE_BYTES)
+    told = multihost_utils.broadcast_one_to_all(np.frombuffer(text, np.uint8))
+    return json.loads(np.asarray(told).tobytes())
+
+
+def others_are_gone(error: Exception) -> bool:
+    """Whether an error means that another process died, and not that the program is wrong."""
+    return not alone() and any(sign in str(error) for sign in SIGNS_OF_DEATH)
+
+
+def agree(steps: int, stop: bool) -> tuple[int, bool]:
+    """How many steps come next, as process 0 has it, and whether any process wants to stop.
+
+    All must do the same number of steps, but each has its own clock and its own signals. It waits
+    for what the devices are doing, so it is called once a chunk.
+    """
+    if alone():
+        return steps, stop
+    from jax.experimental import multihost_utils
+
+    said = multihost_utils.process_allgather(np.array([steps, stop], np.int32))
+    return int(said[0, 0]), bool(said[:, 1].any())
+
+
+def on_host(tree: Any, mesh: Mesh) -> Any:
+    """A tree of arrays spread over processes, whole on each of them as NumPy arrays.
+
+    Of a single process the arrays stay as they are: every device is its own.
+    """
+    if alone():
+        return tree
+    replicated = NamedSharding(mesh, P())
+    return jax.device_get(jax.jit(lambda leaves: leaves, out_shardings=replicated)(tree))
+
+
+def leave(status: int) -> NoReturn:
+    """Ends this process; of several, without waiting for those that may be gone."""
+    if alone():
+        sys.exit(status)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def leave_together(status: int) -> NoReturn:
+    """Ends this process once all others have come so far too."""
+    if not alone():
+        jax.distributed.shutdown()
+    leave(status)

@@ -1,0 +1,227 @@
+"""What a person meets: options, messages, exit statuses, signals."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from dlcourse import training
+from dlcourse.training.run.screen import Screen
+from tests import ROOT
+
+MLP = ROOT / "experiments" / "foundations" / "mnist_mlp.py"
+QUICK = ["--steps", "4", "--batch-size", "32", "--hidden", "8", "--no-progress"]
+
+
+def run(*args, cwd, script=MLP, env=(), **options):
+    """Runs an experiment file as a user does; a traceback is never an answer."""
+    done = subprocess.run(
+        [sys.executable, str(script), *map(str, args)],
+        cwd=cwd,
+        env=environment() | dict(env),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        **options,
+    )
+    assert "Traceback" not in done.stdout + done.stderr, done.stderr
+    return done
+
+
+def environment():
+    cache = pathlib.Path(os.environ["JAX_COMPILATION_CACHE_DIR"])
+    return os.environ | {"JAX_PLATFORMS": "cpu", "JAX_COMPILATION_CACHE_DIR": str(cache)}
+
+
+def test_help_shows_every_option_with_type_default_and_meaning(tmp_path):
+    done = run("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    plain = re.sub(r"[│╭╮╰╯─]", " ", done.stdout)
+    words = " ".join(plain.split())
+    assert "--learning-rate FLOAT Adam's rate. (default: 0.001)" in words
+    assert "--seeds INT How many seeds" in words
+    assert "--precision {float32,bfloat16}" in words
+    assert words.index("--dropout") < words.index("--seed ")  # what is its own comes first
+    options = set(re.findall(r"--[a-z-]+", words))
+    assert {"--workdir", "--mesh", "--epochs", "--steps", "--no-compilation-cache"} <= options
+    # Each field of the config is there.
+    sys.path.insert(0, str(MLP.parent))
+    try:
+        import mnist_mlp
+    finally:
+        sys.path.pop(0)
+    names = [field.name for field in dataclasses.fields(mnist_mlp.Config)]
+    fields = {"--" + name.replace("_", "-") for name in names}
+    assert fields <= options
+
+
+def test_of_learners_side_by_side_the_least_and_the_most_are_shown():
+    screen = Screen(total=10, live=False)
+    row = {"step": 3, "split": "train", "loss/a": 0.5, "loss/b": {"mean": 2.0, "std": 0.1}}
+    screen.show(3, row | {"loss/c": None, "cost": 7.0})
+    assert screen._texts["train"] == "train loss 0.5 to 2 cost 7"
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--learning-rat", "0.1"], ["--learning-rat", "--learning-rate"]),
+        (["--epochs", "many"], ["--epochs", "many"]),
+        (["--precision", "float8"], ["float8", "bfloat16"]),
+        (["--epochs", "-1"], ["epochs must be positive"]),
+        (["--hidden", "64", "0"], ["hidden must be at least 1; it is 0"]),
+        (["--dropout", "1.5"], ["dropout must be at least 0 and at most 1; it is 1.5"]),
+        (["--learning-rate", "nan"], ["learning_rate is nan", "finite"]),
+        (["--evaluate-every", "soon"], ["evaluate_every", "soon", "100 steps"]),
+        (["--accumulate", "3"], ["batch_size 128", "3"]),
+        (["--mesh", "rows=2"], ["rows=2", "data, fsdp, tensor"]),
+        (["--mesh", "data=3"], ["data=3", "1 devices"]),
+    ],
+)
+def test_a_wrong_command_line_is_refused_with_status_2(args, words, tmp_path):
+    done = run(*args, cwd=tmp_path)
+    assert done.returncode == 2
+    said = " ".join(re.sub(r"[│╭╮╰╯─]", " ", done.stdout + done.stderr).split())
+    for word in words:
+        assert word in said
+    assert not list(tmp_path.rglob("metrics.jsonl"))
+
+
+def test_an_experiment_adds_limits_of_its_own():
+    @dataclasses.dataclass(frozen=True)
+    class Config(training.Config):
+        limits = training.Config.limits | {"folds": (2, 10), "radius": training.NOT_NEGATIVE}
+        folds: int = 10
+        radius: float | None = None
+
+    assert Config(folds=2, radius=0).radius == 0
+    for wrong, message in (
+        ({"folds": 1}, "folds must be at least 2 and at most 10; it is 1"),
+        ({"radius": -0.5}, "radius must be at least 0; it is -0.5"),
+        ({"seeds": 0}, "seeds must be at least 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Config(**wrong)
+
+
+def test_a_set_that_is_not_prepared_names_the_command_that_prepares_it(tmp_path):
+    env = {"TFDS_DATA_DIR": str(tmp_path / "nothing")}
+    done = run("--dataset", "mnist", cwd=tmp_path, env=env)
+    assert done.returncode == 1
+    assert "'mnist' is not prepared" in done.stderr
+    assert "tfds build mnist" in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 3
+
+
+def test_a_run_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    done = run(*QUICK, "--workdir", tmp_path / "file" / "run", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    assert "--workdir" in done.stderr
+
+
+def test_a_run_folder_of_another_config(tmp_path):
+    assert run(*QUICK, "--workdir", tmp_path / "run", cwd=tmp_path).returncode == 0
+    before = (tmp_path / "run" / "metrics.jsonl").read_bytes()
+    done = run(*QUICK, "--workdir", tmp_path / "run", "--seed", "7", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "seed was 0 and is 7" in done.stderr
+    assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_loss_that_is_not_a_number(tmp_path):
+    done = run("--steps", "9", "--learning-rate", "1e30", "--workdir", "run", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "not a finite number at step" in done.stderr
+
+
+def test_a_run_shows_its_results_and_its_folder(tmp_path):
+    done = run(*QUICK, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "runs" / "mnist_mlp").iterdir()
+    assert f"runs/mnist_mlp/{folder.name}" in done.stdout
+    assert re.search(r"accuracy\s+│\s+\S+\s+│\s+\S+\s+│\s+\S+", done.stdout)
+    assert {p.name for p in (folder / "figures").iterdir()} == {
+        "curves.png",
+        "confusion.png",
+        "mistakes.png",
+    }
+
+
+LONG = [
+    "--steps",
+    "3000",
+    "--hidden",
+    "16",
+    "--batch-size",
+    "16",
+    "--checkpoint-every",
+    "100 steps",
+]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    assert run(*LONG, "--workdir", "run", cwd=folder).returncode == 0
+    return folder / "run"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_run_killed_by_a_signal_goes_on_to_the_same_end(number, uninterrupted, tmp_path):
+    command = [sys.executable, str(MLP), *LONG, "--workdir", "run"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    limit = time.monotonic() + 120
+    while not (metrics.exists() and metrics.stat().st_size > 2000):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=120)
+    if number == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 75, said
+        assert "goes on" in said
+        assert "Traceback" not in said
+    assert not (tmp_path / "run" / "summary.json").exists()
+    done = run(*LONG, "--workdir", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Going on from step" in done.stdout
+    assert metrics.read_bytes() == (uninterrupted / "metrics.jsonl").read_bytes()
+    ends = [
+        json.loads((folder / "summary.json").read_text())["metrics"]
+        for folder in (tmp_path / "run", uninterrupted)
+    ]
+    assert ends[0] == ends[1]
+
+
+def test_importing_is_quick_and_light():
+    """Nothing heavy is imported until it is used."""
+    heavy = (
+        "tensorflow",
+        "tensorflow_datasets",
+        "matplotlib",
+        "sklearn",
+        "grain",
+        "orbax",
+        "torch",
+    )
+    code = (
+        "import sys, dlcourse.training, dlcourse.models, dlcourse.learners, dlcourse.data, "
+        f"dlcourse.analysis; print([m for m in {heavy} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
