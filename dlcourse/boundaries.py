@@ -1,4 +1,4 @@
-"""Where the classes of a mask meet, and how far each pixel is from there."""
+"""Class boundaries in segmentation masks, and distances to them."""
 
 import jax
 import jax.numpy as jnp
@@ -8,10 +8,14 @@ from jaxtyping import Array, Bool, Float, Int
 def boundary(
     labels: Int[Array, "batch height width"], counted: Bool[Array, "batch height width"]
 ) -> Bool[Array, "batch height width"]:
-    """The pixels with another class directly above, below, left or right of them.
+    """The pixels with a 4-neighbour of another class.
 
-    Both sides of a border belong to it. The frame of the image is no border, nor is the border of
-    the pixels that are not counted: what class they have is not known.
+    The pixels on both sides of a boundary belong to it. The edge of the image is not a boundary,
+    and neither is the edge of a region that is not counted, because its class is unknown.
+
+    Args:
+        labels: class numbers.
+        counted: false for pixels of unknown class.
     """
     found = jnp.zeros(labels.shape, bool)
     for axis in (1, 2):
@@ -28,15 +32,19 @@ def boundary(
 def squared_distance(
     pixels: Bool[Array, "batch height width"], reach: int
 ) -> Float[Array, "batch height width"]:
-    """The square of the Euclidean distance to the nearest of `pixels` within the reach.
+    """The squared Euclidean distance to the nearest of `pixels` in a square window.
 
         d²(i, j) = min_l [ l² + min_k { k² : (i + k, j + l) in pixels } ],    |k|, |l| <= reach
 
-    The reach is a square: inf where it holds none of `pixels`. Exact up to `reach²`; more is found
-    only in the square's corners, and a nearer pixel may then lie beyond its sides. One axis after
-    the other (Felzenszwalb and Huttenlocher, 2012), with a window instead of their envelope of
-    parabolas: shifts and minima are what an accelerator does best, and no user of a distance here
-    looks further than a few pixels.
+    The result is inf where the window contains none of `pixels`, and exact up to `reach²`. Larger
+    values come from the corners of the window; a nearer pixel may then lie outside of the window.
+    The two axes are processed in turn (Felzenszwalb and Huttenlocher, 2012), with a window instead
+    of their lower envelope of parabolas: shifts and minima are fast on an accelerator, and the
+    distances of interest are a few pixels.
+
+    Args:
+        pixels: the set of pixels.
+        reach: half the width of the window, in pixels.
     """
     squared = jnp.where(pixels, 0.0, jnp.inf)
     for axis in (1, 2):

@@ -1,11 +1,13 @@
-"""What went wrong outside the program, said to a person."""
+"""Errors whose cause lies outside the program, with messages for its user."""
+
+STOPPED = 75  # exit status of a run that a signal stopped: all is saved, start it again
 
 
 class UserError(Exception):
-    """A mistake that its reader can mend: a flag, a missing data set, a full disk.
+    """A mistake that the user can correct: a flag, a missing data set, a full disk.
 
-    The message is one or two lines that name the thing and the way out. `training.main`
-    prints it without a traceback and exits with `exit_status`.
+    The message is one or two lines that name the cause and the remedy. `training.main` prints it
+    without a traceback and exits with `exit_status`.
     """
 
     exit_status = 1

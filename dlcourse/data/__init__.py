@@ -1,4 +1,4 @@
-"""Where batches come from: bundled sets, and any TFDS set through ArrayRecord and Grain."""
+"""Data sets: bundled ones, generated ones, and TFDS sets read from ArrayRecord files."""
 
 from dlcourse.data import augment as augment
 from dlcourse.data import generated as generated

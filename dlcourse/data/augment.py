@@ -1,11 +1,11 @@
-"""Augmentation: random changes that leave an image's class as it is, inside the compiled step.
+"""Augmentation: random transforms that preserve the class, as part of the compiled step.
 
 A transform is a pure function `(key, image) -> image` of one example. `compose` chains several and
-`per_example` lifts one to a batch. What happens to an example depends on its key and on nothing
-else, not on the batch around it (`mixup` alone looks at a neighbour), and its key depends on the
-step and the example's number: any augmented batch can be looked at again, on any number of devices.
+`per_example` lifts one to a batch. The result depends only on the example and its key, and not on
+the rest of the batch (except in `mixup`). The key depends on the step and on the number of the
+example, so any augmented batch can be computed again, on any number of devices.
 
-The same key moves a mask as it moves its image: `flip(key, mask)` goes with `flip(key, image)`.
+The same key transforms a mask like its image: `flip(key, mask)` matches `flip(key, image)`.
 """
 
 from collections.abc import Callable
@@ -20,15 +20,15 @@ from dlcourse.errors import UserError
 Image = Shaped[Array, "height width channels"]
 Transform = Callable[[Any, Any], Any]
 
-# The weights of red, green and blue in the brightness that the eye sees (ITU-R BT.601).
+# The weights of red, green and blue in perceived brightness (ITU-R BT.601).
 LUMA = (0.299, 0.587, 0.114)
 
 
 def compose(*transforms: Transform) -> Transform:
-    """One transform after another, each with a key of its own: the k-th gets `fold_in(key, k)`.
+    """Applies transforms in order; the k-th gets the key `fold_in(key, k)`.
 
-    The key goes by place, so a mask's shorter chain moves as its image's does if what the two
-    share stands first: `compose(flip, crop, colour_jitter)` and `compose(flip, crop)`.
+    The key depends on the position in the chain. A mask needs a shorter chain than its image; put
+    the common transforms first: `compose(flip, crop, colour_jitter)` and `compose(flip, crop)`.
     """
 
     def transform(key: Key[Array, ""], image: Image) -> Image:
@@ -44,13 +44,13 @@ def per_example(
 ) -> Callable[[Key[Array, ""], dict[str, Any]], dict[str, Any]]:
     """Lifts a transform to `(key, batch) -> batch`, with `fold_in(key, index)` for each example.
 
-    Arguments:
-        image: what happens to each of `batch["image"]`, `[batch, height, width, channels]`.
-        mask: what happens, under the same key, to each of `batch["label"]`,
-            `[batch, height, width]`, in segmentation.
+    Args:
+        image: transform of each image in `batch["image"]`, `[batch, height, width, channels]`.
+        mask: transform, with the same key, of each mask in `batch["label"]`, `[batch, height,
+            width]`, in segmentation. Default: labels stay unchanged.
 
-    The result raises a `UserError` where masks are to be changed that are not of their images'
-    size.
+    Raises:
+        UserError: raised by the returned function if masks and images differ in size.
     """
 
     def augment(key: Key[Array, ""], batch: dict[str, Any]) -> dict[str, Any]:
@@ -59,8 +59,8 @@ def per_example(
         if mask is not None:
             if batch["label"].shape != batch["image"].shape[:3]:
                 raise UserError(
-                    f"Masks have the shape {batch['label'].shape} and their images "
-                    f"{batch['image'].shape}; one label a pixel is needed."
+                    f"Masks have shape {batch['label'].shape} and their images "
+                    f"{batch['image'].shape}; one label per pixel is needed."
                 )
             changed["label"] = jax.vmap(mask)(keys, batch["label"][..., None])[..., 0]
         return batch | changed
@@ -69,7 +69,7 @@ def per_example(
 
 
 def flip(key: Key[Array, ""], image: Image, *, probability: float = 0.5) -> Image:
-    """Mirrors left and right, with this probability."""
+    """Mirrors left and right with the given probability."""
     return jnp.where(jax.random.bernoulli(key, probability), image[:, ::-1], image)
 
 
@@ -81,10 +81,17 @@ def crop(
     size: tuple[int, int] | None = None,
     fill: float | int = 0,
 ) -> Shaped[Array, "new_height new_width channels"]:
-    """Pads all four sides with `fill`, then cuts a window out, every place equally likely.
+    """Pads all four sides, then cuts out a window at a uniformly random position.
 
-    With the window as large as the image, which is the default, this shifts it by up to `padding`
-    pixels either way (He et al., 2016, section 4.2, pad CIFAR's 32x32 by 4).
+    The default window has the size of the image: the image is shifted by up to `padding` pixels
+    (He et al., 2016, section 4.2, pad CIFAR's 32x32 by 4).
+
+    Args:
+        key: of this example.
+        image: `[height, width, channels]`.
+        padding: pixels added on each side.
+        size: height and width of the window. Default: those of the image.
+        fill: value of the padding.
 
     Raises:
         UserError: the window is larger than the padded image.
@@ -111,9 +118,17 @@ def affine(
     order: int = 1,
     fill: float | int = 0,
 ) -> Image:
-    """Rotation and scaling in one interpolation: `warp` by θ and s drawn for this example.
+    """Rotation by θ and scaling by s in one interpolation (`warp`).
 
-    θ ~ U(-degrees, degrees),    log s ~ U(log scales[0], log scales[1])
+        θ ~ U(-degrees, degrees),    log s ~ U(log scales[0], log scales[1])
+
+    Args:
+        key: of this example.
+        image: `[height, width, channels]`.
+        degrees: maximum angle.
+        scales: minimum and maximum of s.
+        order: of the interpolation, as in `warp`.
+        fill: value outside the image.
     """
     angle_key, scale_key = jax.random.split(key)
     angle = jax.random.uniform(angle_key, minval=-degrees, maxval=degrees)
@@ -130,20 +145,23 @@ def warp(
     order: int = 1,
     fill: float | int = 0,
 ) -> Image:
-    """Turns an image counterclockwise about its centre c and enlarges it.
+    """Rotates an image counterclockwise about its centre c and enlarges it.
 
         new(c + u) = image(c + R(-degrees) u / scale)
 
-    Arguments:
-        order: 1 interpolates linearly between pixels; 0 takes the nearest, as a mask needs.
-        fill: the value outside the image.
+    Args:
+        image: `[height, width, channels]`.
+        degrees: angle of rotation.
+        scale: factor of enlargement.
+        order: 1 for linear interpolation; 0 for the nearest pixel, which masks need.
+        fill: value outside the image.
     """
     height, width, _ = image.shape
     centre = jnp.array([(height - 1) / 2, (width - 1) / 2])
     rows, columns = jnp.indices((height, width)) - centre[:, None, None]
     angle = jnp.deg2rad(degrees)
     cos, sin = jnp.cos(angle) / scale, jnp.sin(angle) / scale
-    # Rows run downwards: in their sense this R(-θ) has its signs the other way round.
+    # The row axis points down, so the signs of the sines in R(-θ) are reversed.
     source = [centre[0] + cos * rows + sin * columns, centre[1] - sin * rows + cos * columns]
 
     def resample(channel: Shaped[Array, "height width"]) -> Shaped[Array, "height width"]:
@@ -164,8 +182,13 @@ def colour_jitter(
 
         brightness f x,    contrast f x + (1 - f) mean(grey(x)),    saturation f x + (1 - f) grey(x)
 
-    and clips to [0, 1] after each. The grey of a picture in three channels is its luma, of any
-    other the mean over channels, so that saturation does nothing to a picture in one channel.
+    Values are clipped to [0, 1] after each. The grey value is the luma for three channels and the
+    mean over channels otherwise, so saturation has no effect on an image with one channel.
+
+    Args:
+        key: of this example.
+        image: values in [0, 1].
+        brightness, contrast, saturation: strengths, from 0 (no change) to 1.
     """
     strengths = jnp.array([brightness, contrast, saturation])
     factors = 1 + strengths * jax.random.uniform(key, (3,), minval=-1.0)
@@ -185,9 +208,10 @@ def _grey(image: Float[Array, "height width channels"]) -> Float[Array, "height 
 
 
 def cutout(key: Key[Array, ""], image: Image, *, size: int, fill: float | int = 0) -> Image:
-    """Covers a square of `size` pixels with `fill` (DeVries and Taylor, 2017).
+    """Covers a square of `size` x `size` pixels with `fill` (DeVries and Taylor, 2017).
 
-    Its centre is any pixel of the image, so part of it may fall outside, as in the paper.
+    The centre is uniform over the pixels, so the square may be cut off at the edge, as in the
+    paper.
     """
     height, width, _ = image.shape
     row, column = jax.random.randint(key, (2,), 0, jnp.array([height, width])) - size // 2
@@ -200,17 +224,19 @@ def cutout(key: Key[Array, ""], image: Image, *, size: int, fill: float | int = 
 def mixup(
     key: Key[Array, ""], batch: dict[str, Any], *, num_classes: int, alpha: float = 0.2
 ) -> dict[str, Any]:
-    """Blends each example with its neighbour in the batch, labels too (Zhang et al., 2018).
+    """Mixes each example and its label with another of the batch (Zhang et al., 2018).
 
         x = λ x_i + (1 - λ) x_j,    y = λ y_i + (1 - λ) y_j,    λ ~ Beta(alpha, alpha)
 
-    λ is drawn for each example, where the paper's code draws one for the batch. The neighbour j is
-    the example before; batches come shuffled, so any fixed pairing is as random as another.
+    λ is drawn for each example; the authors' code draws one for the batch. The partner j is the
+    preceding example: batches are shuffled, so a fixed pairing is a random one.
 
-    Arguments:
-        batch: with `image`, `label` (integers, or soft labels of an earlier mixup) and `index`.
-        num_classes: how many entries a soft label has.
-        alpha: 0 leaves the images as they are.
+    Args:
+        key: of the step.
+        batch: `image` `[batch, ...]`, `index` `[batch]`, and `label`: integers `[batch]` or soft
+            labels `[batch, num_classes]`.
+        num_classes: number of classes.
+        alpha: of the Beta distribution; 0 leaves the images unchanged.
 
     Returns:
         The batch with soft labels `[batch, num_classes]`, for `losses.soft_cross_entropy`.

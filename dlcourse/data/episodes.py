@@ -1,4 +1,4 @@
-"""Episodes by number, for learners that make their own data."""
+"""Numbered episodes, for learners that generate their own data by acting."""
 
 import numpy as np
 
@@ -6,10 +6,13 @@ from dlcourse.data.dataset import Dataset
 
 
 def episodes(train: int = 4096, validation: int = 100, test: int = 300) -> Dataset:
-    """Numbers that stand for episodes: whoever plays draws the world from the number.
+    """A set of episode numbers, from which a learner derives the random key of each episode.
 
-    Batches hold `episode`, int32 `[batch]`. The splits share no number, so no board that a policy
-    is tested on was ever one that it was chosen on.
+    Batches hold `episode`, int32 `[batch]`. The splits have no number in common, so a policy is
+    tested on other initial states than the ones it was selected on.
+
+    Args:
+        train, validation, test: number of episodes in each split.
     """
     sizes = {"validation": validation, "test": test, "train": train}
     ends = np.cumsum(list(sizes.values()))

@@ -1,4 +1,4 @@
-"""Points in the plane for a single neuron: logical gates, and points that a line separates."""
+"""Points in the plane for a single neuron: logical gates and linearly separable points."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ GATES = {"AND": (0, 0, 0, 1), "OR": (0, 1, 1, 1), "XOR": (0, 1, 1, 0)}
 
 
 def gates() -> Dataset:
-    """The four corners of the square and what each gate makes of them.
+    """The truth tables of AND, OR and XOR.
 
-    Batches hold `features`, float32 `[batch, 2]`, and `AND`, `OR` and `XOR`, int32 `[batch]`. A
-    truth table is all there is to know, so its four rows are train, validation and test split.
+    Batches hold `features`, float32 `[batch, 2]`, and `AND`, `OR` and `XOR`, int32 `[batch]`. The
+    four rows are the complete function, so they serve as train, validation and test split.
     """
     corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
     labels = {name: np.array(truth, np.int32) for name, truth in GATES.items()}
@@ -20,10 +20,16 @@ def gates() -> Dataset:
 
 
 def separable(seed: int, margin: float = 0.1) -> Dataset:
-    """600 random points of the plane and the side of a line on which each lies.
+    """600 Gaussian points in the plane, labelled by the side of a random line.
 
-    The line crosses the origin's neighbourhood at a random angle, and no point lies nearer to it
-    than `margin`. Batches hold `features`, float32 `[batch, 2]`, and `label`, int32 `[batch]`.
+        label = [x cos φ + y sin φ + c > 0],    φ ~ U(0, 2π),    c ~ U(-½, ½)
+
+    Batches hold `features`, float32 `[batch, 2]`, and `label`, int32 `[batch]`; the splits have
+    300, 100 and 200 points.
+
+    Args:
+        seed: of points and line.
+        margin: minimum distance of a point to the line.
     """
     random = np.random.Generator(np.random.Philox(key=[seed, 0]))
     angle, offset = random.uniform(0, 2 * np.pi), random.uniform(-0.5, 0.5)

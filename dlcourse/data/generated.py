@@ -1,4 +1,4 @@
-"""Sets made by a seeded generator: two classes of points in the plane, and curves to follow."""
+"""Generated sets: two classes of points in the plane, and curves for regression."""
 
 from collections.abc import Callable
 
@@ -10,12 +10,16 @@ from dlcourse.errors import UserError
 
 
 def two_moons(seed: int, noise: float = 0.1) -> Dataset:
-    """Two half circles that reach into each other, as in scikit-learn's `make_moons`.
+    """Two interleaved half circles, as in scikit-learn's `make_moons`.
 
         class 0: (cos t, sin t),    class 1: (1 - cos t, ½ - sin t),    t ~ U(0, π)
 
     plus Gaussian noise. Batches hold `features`, float32 `[batch, 2]`, and `label`, int32
     `[batch]`; the splits have 400, 100 and 500 points.
+
+    Args:
+        seed: of the generator.
+        noise: standard deviation.
     """
     random = np.random.Generator(np.random.Philox(key=[seed, 1]))
     labels = random.integers(0, 2, 1000)
@@ -26,12 +30,17 @@ def two_moons(seed: int, noise: float = 0.1) -> Dataset:
 
 
 def spirals(seed: int, noise: float = 0.05, turns: float = 1.5) -> Dataset:
-    """Two arms of a spiral, wound about each other.
+    """Two interleaved arms of a spiral.
 
         (r cos φ, r sin φ),    φ = 2π · turns · r + π · class,    r = √u,    u ~ U(0.02, 1)
 
-    plus Gaussian noise; the root keeps the arms from crowding at the centre. Batches and splits
-    are those of `two_moons`.
+    plus Gaussian noise. The square root makes the density uniform over the disc. Batches and
+    splits are those of `two_moons`.
+
+    Args:
+        seed: of the generator.
+        noise: standard deviation.
+        turns: revolutions of each arm.
     """
     random = np.random.Generator(np.random.Philox(key=[seed, 2]))
     labels = random.integers(0, 2, 1000)
@@ -55,7 +64,7 @@ def _planar(
     return Dataset(name, examples, splits, classes=("0", "1"))
 
 
-# Continuous functions on [-1, 1] with values in [-1, 1], from the easiest to follow to the hardest.
+# Continuous functions from [-1, 1] to [-1, 1], in the order of increasing difficulty.
 CURVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "wave": lambda x: 0.6 * np.sin(np.pi * x) + 0.4 * np.sin(3 * np.pi * x),
     "triangle": lambda x: 1 - 2 * np.abs(2 * np.abs(x) - 1),
@@ -64,19 +73,20 @@ CURVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def curve(name: str, count: int = 512) -> Dataset:
-    """A curve at `count` evenly spaced places: nothing is random, no example has noise.
+    """A curve sampled without noise at evenly spaced points of [-1, 1].
 
-    Batches hold `x` and `y`, float32 `[batch, 1]`. The test split lies eight times as dense, for
-    the largest error; the validation split half-way between the examples.
+    Batches hold `x` and `y`, float32 `[batch, 1]`. The validation points are the midpoints between
+    the training points. The test split is eight times as dense, to measure the maximum error.
 
     Args:
         name: one of `CURVES`.
+        count: number of training points.
 
     Raises:
-        UserError: there is no such curve.
+        UserError: unknown name.
     """
     if name not in CURVES:
-        raise UserError(f"There is no curve '{name}'; there are {', '.join(CURVES)}.")
+        raise UserError(f"Unknown curve '{name}'; the curves are {', '.join(CURVES)}.")
     train = np.linspace(-1, 1, count)
     parts = [train, (train[1:] + train[:-1]) / 2, np.linspace(-1, 1, 8 * count)]
     x = np.concatenate(parts)

@@ -1,4 +1,4 @@
-"""Labelled images: scikit-learn's digits, and any image set by its TFDS name."""
+"""Labelled images: scikit-learn's digits and TFDS sets by name."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -9,28 +9,30 @@ import numpy as np
 
 from dlcourse.data import tfds
 from dlcourse.data.dataset import Dataset, Example, Source, check_labels, split_off
+from dlcourse.data.optional import require
 from dlcourse.errors import UserError
 
 DIGITS_TEST, DIGITS_VALIDATION = 450, 147
 
 
 def images(name: str, *, stream: bool = False) -> Dataset:
-    """Images in [0, 1] and their labels, with train, validation and test splits that never change.
+    """Images in [0, 1] with class labels and fixed train, validation and test splits.
 
     Args:
         name: `digits` (1,797 handwritten 8x8 digits, bundled with scikit-learn) or the TFDS name
             of a set with the features `image` and `label` (`mnist`, `cifar10`), prepared
-            in `TFDS_DATA_DIR`. A set without a validation split lends a twelfth of its train split.
-        stream: read examples as they are needed instead of keeping them in memory.
+            in `TFDS_DATA_DIR`. If the set has no validation split, a twelfth of its train split is
+            used.
+        stream: read examples on demand instead of keeping them in memory.
 
     Returns:
         A set whose batches hold `image`, float32 `[batch, height, width, channels]`, and `label`,
         int32 `[batch]`.
 
     Raises:
-        UserError: the set is not prepared, or has no images or labels, or images that are not 8-bit
-            or differ in size, or labels that are no class. Of a streamed set an example is looked
-            at when it is read.
+        UserError: the set is not prepared or lacks images or labels; its images are not 8-bit or
+            differ in size; a label is out of range; or a package is not installed. The examples of
+            a streamed set are checked when they are read.
     """
     return _digits(stream) if name == "digits" else _from_tfds(name, stream)
 
@@ -41,12 +43,10 @@ def scale(batch: dict[str, Any]) -> dict[str, Any]:
 
 
 def _digits(stream: bool) -> Dataset:
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
+    digits = require("sklearn.datasets", "the set 'digits'").load_digits()
     rest, test = split_off(DIGITS_TEST, len(digits.target))
     train, validation = split_off(DIGITS_VALIDATION, len(rest))
-    # The set counts ink from 0 to 16.
+    # Pixels are integers from 0 to 16.
     pixels = (digits.images / 16).astype(np.float32)[..., None]
     examples = {"image": pixels, "label": digits.target.astype(np.int32)}
     return Dataset(
@@ -58,7 +58,7 @@ def _digits(stream: bool) -> Dataset:
 
 
 class Rows:
-    """Arrays read one example at a time, so that a small set can be streamed like a large one."""
+    """Arrays as a `Source`, so that a small set can be streamed like a large one."""
 
     def __init__(self, arrays: dict[str, np.ndarray]) -> None:
         self.arrays = arrays
@@ -80,11 +80,11 @@ def _from_tfds(name: str, stream: bool) -> Dataset:
 
 
 class Checked:
-    """A source of labelled images, each looked at as it is read.
+    """A source of labelled images that checks each example when it is read.
 
     Raises:
-        UserError: from reading an example that is no image of the first one's size, or whose label
-            is no class.
+        UserError: on reading an example whose image differs in type or size from the first one, or
+            whose label is out of range.
     """
 
     def __init__(self, records: Source, name: str, classes: Sequence[str]) -> None:
@@ -95,6 +95,7 @@ class Checked:
 
     @functools.cached_property
     def shape(self) -> tuple[int, ...]:
+        """Of the first image: `[height, width, channels]`."""
         return self.records[0]["image"].shape
 
     def __getitem__(self, index: int) -> Example:
@@ -112,6 +113,6 @@ def _check(name: str, images: np.ndarray, labels: np.ndarray, classes: Sequence[
     if images.ndim != 4 or images.dtype != np.uint8:
         raise UserError(
             f"The images of '{name}' are {images.dtype} of shape {images.shape[1:]}; "
-            "uint8, 0 to 255, of shape [height, width, channels] are needed."
+            "they must be uint8, 0 to 255, of shape [height, width, channels]."
         )
     check_labels(name, labels, classes)

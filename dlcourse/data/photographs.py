@@ -1,4 +1,4 @@
-"""The two photographs that scikit-learn brings along, for what needs pictures and no labels."""
+"""The two photographs bundled with scikit-learn, for tasks on images without labels."""
 
 from typing import Literal
 
@@ -7,32 +7,42 @@ from jaxtyping import Float
 
 from dlcourse.data.augment import LUMA
 from dlcourse.data.dataset import Dataset, split_off
+from dlcourse.data.optional import require
 
 
 def photograph(
     name: Literal["china", "flower"], *, colour: bool = False
 ) -> Float[np.ndarray, "427 640 *channels"]:
-    """A photograph from 0 to 1, in grey or in three channels: a Chinese temple, or a flower."""
-    from sklearn.datasets import load_sample_image
+    """A photograph with values in [0, 1].
 
-    picture = load_sample_image(f"{name}.jpg") / np.float32(255)
+    Args:
+        name: `china`, a temple, or `flower`.
+        colour: three channels (RGB) instead of grey (luma).
+
+    Raises:
+        UserError: scikit-learn or Pillow is not installed.
+    """
+    purpose = f"the photograph '{name}'"
+    require("PIL.Image", purpose)  # scikit-learn opens the file with it
+    datasets = require("sklearn.datasets", purpose)
+    picture = datasets.load_sample_image(f"{name}.jpg") / np.float32(255)
     return picture if colour else picture @ np.array(LUMA, np.float32)
 
 
 def tiles(
     picture: Float[np.ndarray, "height width"], *, size: int = 32, margin: int = 1
 ) -> Dataset:
-    """A picture cut into squares, to learn from a part of it and to test on another.
+    """A picture cut into square tiles, divided at random into train, validation and test split.
 
-    Arguments:
-        picture: in grey.
-        size: the side of a square in pixels.
-        margin: how many pixels of its neighbours each square shows on each side, so that a filter
-            of `2 margin + 1` pixels answers at every pixel of the square.
+    Args:
+        picture: a grey image.
+        size: side of a tile in pixels.
+        margin: overlap with the neighbouring tiles in pixels on each side, so that a filter of
+            `2 margin + 1` pixels has a valid output at every pixel of the tile.
 
     Returns:
-        A set whose batches hold `image`, float32 `[batch, size + 2 margin, size + 2 margin, 1]`;
-        a tenth of the squares is for validation, a tenth for testing.
+        A set whose batches hold `image`, float32 `[batch, size + 2 margin, size + 2 margin, 1]`.
+        The validation and the test split each have a tenth of the tiles.
     """
     side = size + 2 * margin
     windows = np.lib.stride_tricks.sliding_window_view(picture, (side, side))[::size, ::size]

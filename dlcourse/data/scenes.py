@@ -1,10 +1,11 @@
-"""Scenes of real handwritten digits on clutter, labelled pixel by pixel: made, not photographed."""
+"""Generated scenes of handwritten digits on a cluttered background, with a class per pixel."""
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from dlcourse.data.dataset import Dataset
 from dlcourse.data.images import images, scale
+from dlcourse.data.optional import require
 from dlcourse.errors import UserError
 
 CLASSES = ("background", *"0123456789")
@@ -13,32 +14,34 @@ CELL = 12  # pixels
 
 
 def digit_scenes(seed: int, *, train: int = 1000, size: int = 24, digits: int = 3) -> Dataset:
-    """Coloured pictures of handwritten digits, the same for the same seed.
+    """Coloured images of handwritten digits; the seed determines them.
 
-    The digits are scikit-learn's, enlarged from 8x8 to between 9 and 12 pixels, each in a light
-    colour of its own. What lies around them is background: smooth patches of darker colours, and
-    fragments cut from other digits, in ink just like theirs, so that neither colour nor stroke
-    gives a digit away, only its shape. Each lies in a cell of its own, somewhere: digits this
-    small that cover each other cannot be read, by a person either. A split's scenes are composed
-    of digits of the same split of `images("digits")`: nothing seen in a test scene was trained on.
+    The digits are scikit-learn's, enlarged from 8x8 to between 9 and 12 pixels, each in a random
+    light colour. The background has smooth dark colours and fragments of other digits. The
+    fragments have the same ink as the digits, so that only the shape identifies a digit, and not
+    its colour or stroke. Each digit or fragment has a random position in a cell of 12x12 pixels.
+    They do not overlap, because overlapping digits of this size are illegible. The scenes of a
+    split use the digits of the same split of `images("digits")`, so no digit of a test scene
+    occurs in training.
 
-    Arguments:
-        seed: of the generator; each split draws from a stream of its own.
-        train: how many scenes to train on; 200 more are for validation and 200 for testing.
-        size: height and width in pixels, a multiple of 12, the size of a cell.
-        digits: in how many of the cells there is a digit; in the others there are fragments.
+    Args:
+        seed: of the generator; each split draws from a separate stream.
+        train: number of training scenes; validation and test split have 200 each.
+        size: height and width in pixels, a multiple of 12.
+        digits: number of cells with a digit; the others hold a fragment.
 
     Returns:
         A set whose batches hold `image`, float32 `[batch, size, size, 3]`, and `label`, int32
         `[batch, size, size]`: 0 for the background and d + 1 for the digit d.
 
     Raises:
-        UserError: the size is no multiple of 12, or there are more digits than cells.
+        UserError: `size` is not a multiple of 12, there are more digits than cells, or
+            scikit-learn or Pillow is not installed.
     """
     if size % CELL or not 0 <= digits <= (size // CELL) ** 2:
         raise UserError(
-            f"A scene of {size} pixels cannot hold {digits} digits: there is one at most in each "
-            f"cell of {CELL}x{CELL}, and the size is a multiple of {CELL}."
+            f"A scene of {size} pixels cannot hold {digits} digits: each cell of {CELL}x{CELL} "
+            f"holds at most one, and the size must be a multiple of {CELL}."
         )
     bundled = images("digits")
     splits: dict[str, np.ndarray] = {}
@@ -65,7 +68,7 @@ def _scene(
     size: int,
     digits: int,
 ) -> tuple[UInt8[np.ndarray, "size size 3"], Int[np.ndarray, "size size"]]:
-    # Dark colours on a grid of 4x4, enlarged: light and shade without any edge.
+    # Dark colours on a grid of 4x4, enlarged: smooth shading without edges.
     dark = random.uniform(0.0, 0.5, (3, 4, 4))
     picture = np.stack([_enlarge(channel, size) for channel in dark], axis=-1)
     mask = np.zeros((size, size), np.int32)
@@ -92,19 +95,19 @@ def _paint(
     side: int,
     label: int,
 ) -> None:
-    """Writes `ink`, enlarged to `side` pixels, somewhere into a cell, and its label."""
+    """Paints `ink`, enlarged to `side` pixels, and its label at a random position in a cell."""
     top, left = cell + random.integers(0, CELL - side + 1, 2)
     place = slice(top, top + side), slice(left, left + side)
-    # Enlarged, a stroke has soft edges; this makes them steep and leaves its width.
+    # Enlarged strokes have soft edges; this sharpens them without a change of width.
     opacity = np.clip(2 * _enlarge(ink, side) - 0.5, 0, 1)[..., None]
     colour = random.uniform(0.6, 1.0, 3)  # lighter than the background in every primary
     picture[place] = opacity * colour + (1 - opacity) * picture[place]
-    # A pixel is the digit's where most of its colour is.
+    # A pixel belongs to the digit where the ink covers more than half of it.
     mask[place][opacity[..., 0] > 0.5] = label
 
 
 def _enlarge(grid: Float[np.ndarray, "n n"], side: int) -> Float[np.ndarray, "side side"]:
-    from PIL import Image
+    Image = require("PIL.Image", "the set 'digit_scenes'")
 
     bicubic = Image.fromarray(grid.astype(np.float32)).resize(
         (side, side), Image.Resampling.BICUBIC

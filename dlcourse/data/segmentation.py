@@ -1,4 +1,4 @@
-"""Images with a class for every pixel: scenes of digits, CamVid, Oxford Pets."""
+"""Images with a class for every pixel: digit scenes, CamVid, Oxford Pets."""
 
 import functools
 from collections.abc import Mapping
@@ -6,26 +6,26 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from PIL import Image
 
 from dlcourse.data import tfds
 from dlcourse.data.dataset import Dataset, Example, Source
 from dlcourse.data.images import scale
 from dlcourse.data.masks import check_masks
+from dlcourse.data.optional import require
 from dlcourse.data.scenes import digit_scenes
 from dlcourse.errors import UserError
 
-IGNORE = -1  # the label of pixels of no known class, in every set
+IGNORE = -1  # in every set, the label of pixels without a known class
 
 
 class Labels(NamedTuple):
-    """What the numbers in a set's masks mean.
+    """The meaning of the labels in the masks of a set.
 
     Attributes:
-        classes: their names.
-        first: the number of the first class.
-        ignore: the number of pixels of no known class.
-        side: height and width to bring the images to, for a set whose images differ in size.
+        classes: the class names.
+        first: the label of the first class.
+        ignore: the label of pixels without a known class.
+        side: height and width to which images are resized, for a set with images of many sizes.
     """
 
     classes: tuple[str, ...]
@@ -46,29 +46,29 @@ SETS = {
 
 
 def segmentation(name: str, *, seed: int = 0, multiple: int = 16, stream: bool = False) -> Dataset:
-    """Images in [0, 1] and a class for each of their pixels.
+    """Images in [0, 1] with a class label for each pixel.
 
     Args:
-        name: `digit_scenes`, which are made (see there); `camvid` or `oxford_iiit_pet`, prepared
-            by TFDS in `TFDS_DATA_DIR`. Pets are brought to 128x128.
-        seed: of the scenes.
-        multiple: images are padded at the bottom and right to multiples of so many pixels, as a
-            U-Net needs; what is added is labelled `IGNORE`.
-        stream: read examples as they are needed instead of keeping them in memory.
+        name: `digit_scenes`, which are generated (see there); `camvid` or `oxford_iiit_pet`,
+            prepared by TFDS in `TFDS_DATA_DIR`. Pets are resized to 128x128.
+        seed: of `digit_scenes`.
+        multiple: images are padded at the bottom and on the right to a multiple of this size, as a
+            U-Net needs; the padding is labelled `IGNORE`.
+        stream: read examples on demand instead of keeping them in memory.
 
     Returns:
         A set whose batches hold `image`, float32 `[batch, height, width, channels]`, and `label`,
         int32 `[batch, height, width]`, the number of the class or `IGNORE`.
 
     Raises:
-        UserError: the set is not known or not prepared, or its masks hold other labels.
+        UserError: the set is unknown or not prepared, its masks do not fit the images, a label is
+            out of range, or a package is not installed.
     """
     if name == "digit_scenes":
         return digit_scenes(seed)
     if name not in SETS:
         raise UserError(
-            f"'{name}' is no segmentation set whose classes are known here; "
-            f"there are digit_scenes, {', '.join(SETS)}."
+            f"Unknown segmentation set '{name}'; the sets are digit_scenes, {', '.join(SETS)}."
         )
     labels = SETS[name]
     examples, sizes, _ = tfds.load(name, ("image", "segmentation_mask"), stream=stream)
@@ -82,7 +82,7 @@ def segmentation(name: str, *, seed: int = 0, multiple: int = 16, stream: bool =
 
 
 def _prepare(batch: dict[str, Any], labels: Labels, multiple: int) -> dict[str, Any]:
-    """Classes counted from 0, the others `IGNORE`; image and mask padded."""
+    """Numbers the classes from 0, other pixels `IGNORE`, and pads image and mask."""
     label = jnp.asarray(batch["label"], jnp.int32)
     numbered = label - labels.first
     if labels.ignore is not None:
@@ -97,10 +97,11 @@ def _check(images: np.ndarray, masks: np.ndarray, labels: Labels) -> None:
 
 
 class Masked:
-    """A source of images with masks, brought to one size and named as a learner expects.
+    """A source of `image` and `label`, checked and resized to one size when they are read.
 
     Raises:
-        UserError: from reading an example whose mask is not its image's, or holds other labels.
+        UserError: on reading an example whose mask does not fit its image or has a label out of
+            range.
     """
 
     def __init__(self, records: Source, labels: Labels) -> None:
@@ -114,8 +115,9 @@ class Masked:
         image, mask = record["image"], record["segmentation_mask"][..., 0]
         _check(image[None], mask[None], self.labels)
         if self.labels.side is not None:
+            Image = require("PIL.Image", "resizing images")
             size = (self.labels.side, self.labels.side)
             image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
-            # Between two classes there is no third.
+            # Class numbers must not be interpolated.
             mask = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
         return {"image": image, "label": mask}

@@ -1,15 +1,16 @@
-"""Labelled tables that come with scikit-learn: no image, a row of measurements an example."""
+"""Labelled tables bundled with scikit-learn: each example is a row of measurements."""
 
 import numpy as np
 
 from dlcourse.data.dataset import Dataset, split_off
+from dlcourse.data.optional import require
 from dlcourse.errors import UserError
 
 TABLES = ("breast_cancer", "iris", "wine")
 
 
 def table(name: str) -> Dataset:
-    """A bundled table, each column standardised by the train split.
+    """A bundled table whose columns are standardised with the statistics of the train split.
 
         x := (x - mean) / standard deviation
 
@@ -19,15 +20,14 @@ def table(name: str) -> Dataset:
 
     Returns:
         A set whose batches hold `features`, float32 `[batch, columns]`, and `label`, int32
-        `[batch]`. A fifth of it is the test split, a tenth the validation split.
+        `[batch]`. The test split has a fifth of the rows, the validation split a tenth.
 
     Raises:
-        UserError: there is no such table.
+        UserError: unknown name, or scikit-learn is not installed.
     """
-    from sklearn import datasets
-
     if name not in TABLES:
-        raise UserError(f"There is no table '{name}'; there are {', '.join(TABLES)}.")
+        raise UserError(f"Unknown table '{name}'; the tables are {', '.join(TABLES)}.")
+    datasets = require("sklearn.datasets", f"the table '{name}'")
     bunch = getattr(datasets, f"load_{name}")()
     rest, test = split_off(len(bunch.target) // 5, len(bunch.target))
     train, validation = split_off(len(bunch.target) // 10, len(rest))

@@ -1,4 +1,4 @@
-"""Sets prepared by TFDS, read without TensorFlow, decoded once and cached as arrays."""
+"""Sets prepared by TFDS: read without TensorFlow, decoded once and cached as arrays."""
 
 import hashlib
 import json
@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 
 from dlcourse.data.dataset import Example, Source, split_off
+from dlcourse.data.optional import require
 from dlcourse.errors import UserError
 
 MEMORY_LIMIT = 4 * 2**30  # bytes of decoded examples; a larger set is streamed
-# Sets that TFDS lacks, and what prepares them.
+# Sets that TFDS lacks, and the command that prepares each.
 OURS = {"camvid": "python -m dlcourse.data.camvid --archive CamVid"}
-META = "meta.json"  # written last, so a decoded set that has it is whole
+META = "meta.json"  # written last, so its presence shows that a decoded set is complete
 
 
 def folder() -> pathlib.Path:
-    """Where prepared sets lie: `TFDS_DATA_DIR`, or TFDS's own default."""
+    """The folder of prepared sets: `TFDS_DATA_DIR`, or the default of TFDS."""
     return pathlib.Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
 
 
@@ -30,7 +31,7 @@ def find(name: str) -> pathlib.Path:
     """The folder of the newest prepared version of a set; `name` may be `set/config`.
 
     Raises:
-        UserError: no prepared version is there; the message says how to prepare one.
+        UserError: the set is not prepared; the message contains the command that prepares it.
     """
     place = folder() / name
     infos = [*place.glob("*/dataset_info.json"), *place.glob("*/*/dataset_info.json")]
@@ -53,24 +54,30 @@ def _version(place: pathlib.Path) -> tuple[int, ...]:
 def load(
     name: str, features: Sequence[str], *, stream: bool = False
 ) -> tuple[Mapping[str, np.ndarray] | Source, dict[str, int], tuple[str, ...]]:
-    """The examples of all splits one after another, the size of each split, the label names.
+    """Opens a prepared set.
 
     Args:
-        name: the set's TFDS name.
-        features: which features of an example to read.
-        stream: leave the examples on disk; so they stay in any case if decoded they would take
-            more than `MEMORY_LIMIT`.
+        name: the TFDS name.
+        features: the features to read.
+        stream: read examples from disk on demand. A set that takes more than `MEMORY_LIMIT` when
+            decoded, or whose examples differ in size, is always streamed.
+
+    Returns:
+        The examples of all splits one after another, the size of each split, and the class names
+        if `label` is among the features.
 
     Raises:
-        UserError: the set is not prepared, or lacks a feature.
+        UserError: the set is not prepared, lacks a feature or a split, or a package is not
+            installed.
     """
     place = find(name)
     cached = cache_folder() / _fingerprint(place, features)
     if not stream and (cached / META).exists():
         return _from_cache(cached, features)
 
-    import tensorflow_datasets as tfds
-
+    purpose = f"the data set '{name}'"
+    tfds = require("tensorflow_datasets", purpose)
+    require("array_record", purpose)  # TFDS imports it when a file is opened
     builder = tfds.builder_from_directory(place)
     missing = [feature for feature in features if feature not in builder.info.features]
     if missing:
@@ -96,9 +103,12 @@ def load(
 
 
 def splits(sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """The numbers of each split's examples, which stand one split after another.
+    """The numbers of the examples of each split, for splits stored one after another.
 
-    A set without a validation split lends a twelfth of its train split.
+    Without a validation split, a random twelfth of the train split is used, always the same.
+
+    Args:
+        sizes: number of examples of `train`, perhaps `validation`, and `test`, in this order.
     """
     train = np.arange(sizes["train"])
     if "validation" in sizes:
@@ -114,7 +124,7 @@ def splits(sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
 
 
 class Records:
-    """The records of several splits as one random-access source of decoded examples."""
+    """The records of several splits as one `Source` of decoded examples."""
 
     def __init__(self, parts: Sequence[Any], features: Sequence[str]) -> None:
         self.parts, self.features = parts, features
@@ -127,7 +137,7 @@ class Records:
         part = int(np.searchsorted(self.ends, index, side="right"))
         start = self.ends[part] - len(self.parts[part])
         record = self.parts[part][int(index - start)]
-        # TFDS counts labels in 64 bits, JAX in 32.
+        # TFDS labels have 64 bits; JAX uses 32.
         return {
             name: np.asarray(record[name], np.int32)
             if np.issubdtype(np.asarray(record[name]).dtype, np.signedinteger)
@@ -137,9 +147,8 @@ class Records:
 
 
 def cache_folder() -> pathlib.Path:
-    """The per-user folder of decoded sets."""
-    import platformdirs
-
+    """The folder of decoded sets of this user."""
+    platformdirs = require("platformdirs", "the cache of decoded data sets")
     return pathlib.Path(platformdirs.user_cache_dir("dlcourse")) / "sets"
 
 
@@ -150,7 +159,7 @@ def _fingerprint(place: pathlib.Path, features: Sequence[str]) -> str:
 
 
 def _decoded_bytes(spec: Any, features: Sequence[str], count: int) -> float:
-    """How much memory the decoded examples take; infinite where their shape varies."""
+    """Memory of the decoded examples in bytes; infinite if their shapes vary."""
     shapes = [spec[name].shape for name in features]
     if any(axis is None for shape in shapes for axis in shape):
         return float("inf")
@@ -161,9 +170,8 @@ def _decoded_bytes(spec: Any, features: Sequence[str], count: int) -> float:
 def _decode(
     records: Records, sizes: Mapping[str, int], names: Sequence[str], cached: pathlib.Path
 ) -> None:
-    """Decodes every record into one array a feature, and moves the finished folder into place."""
-    from rich.progress import track
-
+    """Decodes all records into one array per feature and moves the finished folder into place."""
+    track = require("rich.progress", "decoding a data set").track
     cached.parent.mkdir(parents=True, exist_ok=True)
     unfinished = pathlib.Path(tempfile.mkdtemp(dir=cached.parent))
     first = records[0]
@@ -179,7 +187,7 @@ def _decode(
             for name, value in records[index].items():
                 arrays[name][index] = value
 
-    # Decoding PNG and JPEG leaves Python's lock, so threads help.
+    # Decoding PNG and JPEG releases the global interpreter lock, so threads help.
     starts = range(0, len(records), 512)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in track(pool.map(decode, starts), "decoding once", total=len(starts)):
@@ -189,7 +197,7 @@ def _decode(
     (unfinished / META).write_text(json.dumps({"sizes": sizes, "names": names}))
     try:
         unfinished.rename(cached)
-    except OSError:  # another process decoded the same set meanwhile, and its copy is as good
+    except OSError:  # another process has decoded the same set in the meantime
         shutil.rmtree(unfinished)
 
 

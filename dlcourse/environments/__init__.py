@@ -1,4 +1,4 @@
-"""Worlds written in JAX: pure functions of their state, so that `jit` and `vmap` reach through."""
+"""Environments in pure JAX: functions of an explicit state, so that `jit` and `vmap` apply."""
 
 from dlcourse.environments.environment import Environment as Environment
 from dlcourse.environments.mouse import MouseGame as MouseGame

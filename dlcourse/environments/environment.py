@@ -1,4 +1,4 @@
-"""What a learner may ask of a world."""
+"""The interface between a learner and the environment in which it acts."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -7,29 +7,41 @@ from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 @runtime_checkable
 class Environment(Protocol):
-    """A world as pure functions of its state, any pytree of arrays; one world, not a batch.
+    """An environment as pure functions of its state; the state is any pytree of arrays.
 
-    What is not in the state or in the action is not random: all chance is drawn by `reset`.
+    The functions handle one environment; `jax.vmap` makes a batch of them. `reset` alone draws
+    random numbers: the state and the action determine the next state.
     """
 
     @property
     def num_actions(self) -> int:
-        """Actions are the numbers below it."""
+        """Number of actions; an action is an integer from 0 to `num_actions - 1`."""
 
     @property
     def duration(self) -> int:
-        """After how many steps every episode is done."""
+        """Maximum number of steps in an episode."""
 
     def reset(self, key: Key[Array, ""]) -> Any:
-        """The state in which a new episode begins."""
+        """The initial state of a new episode."""
 
     def step(
         self, state: Any, action: Int[Array, ""]
-    ) -> tuple[Any, Float[Array, ""], Bool[Array, ""]]:
-        """`(state, reward, done)` after an action."""
+    ) -> tuple[Any, Float[Array, ""], Bool[Array, ""], Bool[Array, ""]]:
+        """`(state, reward, terminated, truncated)` after an action.
+
+        Either flag ends the episode; the caller then calls `reset`. They differ in the target of
+        a value function, with s' the state returned:
+
+            y = r + γ (1 - terminated) V(s')
+
+        `terminated`: s' is a terminal state. Nothing follows it, so its value is 0 and the target
+        does not bootstrap. `truncated`: the episode was cut off, by a time limit for example, in a
+        state from which it could go on. Its value is V(s') and the target bootstraps. If both are
+        set, `terminated` decides (Pardo et al., 2018, "Time limits in reinforcement learning").
+        """
 
     def observe(self, state: Any) -> Shaped[Array, "..."]:
-        """What the player is shown of a state."""
+        """The agent's observation of a state."""
 
     def score(self, state: Any) -> dict[str, Shaped[Array, ""]]:
-        """How the episode went so far: `return`, the sum of its rewards, and what else counts."""
+        """Statistics of the episode so far: `return`, the sum of rewards, and the game's own."""
