@@ -1,14 +1,13 @@
-"""Optimizers and learning-rate schedules under the course's names, as optax chains.
+"""Optimizers and learning-rate schedules with the names of the course, as optax chains.
 
-x is the parameter tree, g the gradient of the loss at x, α (the decks' α, η or λ) the learning
-rate, t the step. Each optimizer takes α as a number, an array, or a schedule `step -> α`, and
-gives an `optax.GradientTransformation`: any other of optax's fits in its place. They compose with
-`chain`, from the gradient to the update:
+x is the parameter tree, g the gradient of the loss at x, α the learning rate (the decks' α, η or
+λ), t the step. Each optimizer takes α as a number, an array, or a schedule `step -> α`, and returns
+an `optax.GradientTransformation`. They compose with `chain`, from the gradient to the update:
 
     chain(clip_by_global_norm(1.0), adam(warmup(1e-3, steps=500)))
 
-Batch, stochastic and mini-batch gradient descent (decks 001, 003) are one rule, `sgd`; they
-differ in the batch that g is averaged over: all the examples, one, or some.
+Batch, stochastic and mini-batch gradient descent (decks 001, 003) are all `sgd`. They differ in the
+number of examples over which g is averaged: all, one, or some.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,19 +44,19 @@ def momentum(learning_rate: Rate, beta: Number = 0.9) -> optax.GradientTransform
         v_t = β v_t-1 + (1 - β) g_t,    v_0 = 0
         x_t+1 = x_t - α v_t
 
-    `optax.sgd(α, momentum=β)` and PyTorch leave out the factor 1 - β: their velocity is 1/(1 - β)
-    times as long, so `momentum(α, β)` is `optax.sgd(α (1 - β), momentum=β)`.
+    `optax.sgd(α, momentum=β)` and PyTorch omit the factor 1 - β, so that their velocity is larger
+    by 1/(1 - β): `momentum(α, β)` equals `optax.sgd(α (1 - β), momentum=β)`.
     """
     return chain(optax.ema(beta, debias=False), optax.scale_by_learning_rate(learning_rate))
 
 
 def adagrad(learning_rate: Rate, epsilon: Number = 1e-8) -> optax.GradientTransformation:
-    """AdaGrad (deck 001; Duchi et al., 2011): a rate for each weight, falling as g² adds up.
+    """AdaGrad (deck 001; Duchi et al., 2011): a rate for each weight that falls with the sum of g².
 
         G_t = G_t-1 + g_t²,    G_0 = 0
         x_t+1 = x_t - α g_t / (√G_t + ε)
 
-    `optax.adagrad` begins at G_0 = 0.1 and has ε inside the root, √(G_t + ε).
+    `optax.adagrad` starts with G_0 = 0.1 and has ε inside the root, √(G_t + ε).
     """
     return chain(_scale_by_sum_of_squares(epsilon), optax.scale_by_learning_rate(learning_rate))
 
@@ -65,12 +64,12 @@ def adagrad(learning_rate: Rate, epsilon: Number = 1e-8) -> optax.GradientTransf
 def rmsprop(
     learning_rate: Rate, beta: Number = 0.9, epsilon: Number = 1e-8
 ) -> optax.GradientTransformation:
-    """RMSprop (deck 001): AdaGrad with a memory that fades.
+    """RMSprop (deck 001): AdaGrad with an exponential moving average of g² instead of the sum.
 
         E_t = β E_t-1 + (1 - β) g_t²,    E_0 = 0
         x_t+1 = x_t - α g_t / (√E_t + ε)
 
-    `optax.rmsprop` has ε inside the root, √(E_t + ε), unless told otherwise.
+    `optax.rmsprop` has ε inside the root, √(E_t + ε), by default.
     """
     return chain(
         optax.scale_by_rms(beta, epsilon, eps_in_sqrt=False),
@@ -84,13 +83,13 @@ def adam(
     beta2: Number = 0.999,
     epsilon: Number = 1e-8,
 ) -> optax.GradientTransformation:
-    """Adam (deck 001; Kingma and Ba, 2015): momentum over RMSprop, both freed of their start at 0.
+    """Adam (deck 001; Kingma and Ba, 2015): momentum over RMSprop, both with bias correction.
 
         v_t = β₁ v_t-1 + (1 - β₁) g_t,     v̂_t = v_t / (1 - β₁^t)
         s_t = β₂ s_t-1 + (1 - β₂) g_t²,    ŝ_t = s_t / (1 - β₂^t)
         x_t+1 = x_t - α v̂_t / (√ŝ_t + ε)
 
-    The same as `optax.adam`, which has ε outside the root too.
+    Identical to `optax.adam`, which also has ε outside the root.
     """
     return optax.adam(learning_rate, beta1, beta2, epsilon)
 
@@ -107,17 +106,22 @@ def adamw(
 
         x_t+1 = x_t - α (v̂_t / (√ŝ_t + ε) + λ x_t)
 
-    The decay does not pass through the moments, as the gradient of an L2 penalty
-    (`losses.l2`) does: it shrinks every weight at the same rate. λ is `weight_decay`;
-    `mask(params)` is True where it acts, kernels alone unless told otherwise.
+    The decay bypasses the moments and shrinks all weights at the same rate, unlike the gradient of
+    an L2 penalty (`losses.l2`).
+
+    Args:
+        learning_rate: α.
+        weight_decay: λ.
+        beta1, beta2, epsilon: as in `adam`.
+        mask: `mask(params)` is True for the weights that decay; kernels by default.
     """
     return optax.adamw(learning_rate, beta1, beta2, epsilon, weight_decay=weight_decay, mask=mask)
 
 
 def add_l2(weight_decay: Number, mask: Mask = parameters.kernels) -> optax.GradientTransformation:
-    """Adds λ x to the gradient, which is what the penalty ½ λ ‖x‖² would: `g_t + λ x_t`.
+    """Adds the gradient of the penalty ½ λ ‖x‖²: `g_t + λ x_t`.
 
-    Put first in a chain it is `losses.l2` without the loss: `chain(add_l2(5e-4), momentum(0.1))`.
+    First in a chain, it replaces the penalty `losses.l2`: `chain(add_l2(5e-4), momentum(0.1))`.
     """
     return optax.add_decayed_weights(weight_decay, mask)
 
@@ -125,17 +129,18 @@ def add_l2(weight_decay: Number, mask: Mask = parameters.kernels) -> optax.Gradi
 def freeze(
     optimizer: optax.GradientTransformation, frozen: str | Mask
 ) -> optax.GradientTransformationExtraArgs:
-    """`optimizer` for every parameter but those whose path matches a regular expression.
+    """Applies `optimizer` to all parameters except the frozen ones.
 
-    A path reads `encoder/Dense_0/kernel`. A frozen parameter gets no update, and the optimizer
-    keeps no moments for it. Clipping inside `optimizer` does not count its gradient.
+    A frozen parameter has no update and no optimizer state. Clipping inside `optimizer` ignores its
+    gradient.
 
     Args:
-        optimizer: for the others.
-        frozen: the regular expression; or a mask, True at the parameters that are frozen.
+        optimizer: the optimizer of the other parameters.
+        frozen: a regular expression for the paths of the frozen parameters, which have the form
+            `encoder/Dense_0/kernel`; or a mask that is True for them.
 
     Raises:
-        UserError: from `init`, where no parameter matches.
+        UserError: from `init`, if no parameter matches the regular expression.
     """
 
     def label(params: PyTree) -> PyTree:
@@ -150,7 +155,7 @@ class _SumOfSquares(NamedTuple):
 
 
 def _scale_by_sum_of_squares(epsilon: Number) -> optax.GradientTransformation:
-    """The deck's AdaGrad; `optax.scale_by_rss` has ε in the root and no way to move it out."""
+    """The deck's AdaGrad. `optax.scale_by_rss` can only have ε inside the root."""
 
     def init(params: PyTree) -> _SumOfSquares:
         return _SumOfSquares(jax.tree.map(jnp.zeros_like, params))
@@ -166,34 +171,32 @@ def _scale_by_sum_of_squares(epsilon: Number) -> optax.GradientTransformation:
     return optax.GradientTransformation(init, update)
 
 
-# Schedules: α(t) for the step t = 0, 1, 2, ... Every duration is counted in steps.
+# Schedules: α(t) for the step t = 0, 1, 2, ... Durations are numbers of steps.
 
 
 def time_decay(rate: Number, decay: Number) -> Schedule:
     """Time-based decay (deck 001): `α(t) = α₀ / (1 + decay · t)`.
 
-    The deck's t is the number of the epoch: that is `staircase_decay` with the steps of one epoch
-    as its interval.
+    The deck's t is the epoch. This is `staircase_decay` with the steps of one epoch as interval.
     """
     return lambda step: rate / (1 + decay * jnp.asarray(step))
 
 
 def staircase_decay(rate: Number, decay: Number, interval: int) -> Schedule:
-    """Time-based decay that holds for an interval: `α(t) = α₀ / (1 + decay · ⌊t / interval⌋)`.
+    """Time-based decay, constant within an interval: `α(t) = α₀ / (1 + decay · ⌊t / interval⌋)`.
 
-    Deck 001 introduces it as exponential decay, and writes this hyperbola. `exponential_decay`
-    is the one of that name.
+    Deck 001 calls this hyperbola exponential decay; see `exponential_decay` for the exponential.
     """
     return lambda step: rate / (1 + decay * (jnp.asarray(step) // interval))
 
 
 def exponential_decay(rate: Number, factor: Number, interval: int) -> Schedule:
-    """`α(t) = α₀ · factor^(t / interval)`: times `factor` in every `interval` steps."""
+    """`α(t) = α₀ · factor^(t / interval)`: multiplied by `factor` every `interval` steps."""
     return lambda step: rate * factor ** (jnp.asarray(step) / interval)
 
 
 def step_decay(rate: Number, milestones: Sequence[int], factor: Number = 0.1) -> Schedule:
-    """`α(t) = α₀ · factor^k`, with k the number of milestones that are not after t."""
+    """`α(t) = α₀ · factor^k`, with k the number of milestones m ≤ t."""
 
     def schedule(step: Step) -> Float[Array, "*steps"]:
         passed = sum((jnp.asarray(step) >= m for m in milestones), jnp.zeros_like(step))
@@ -203,12 +206,12 @@ def step_decay(rate: Number, milestones: Sequence[int], factor: Number = 0.1) ->
 
 
 def warmup(rate: Rate, steps: int) -> Schedule:
-    """A straight line up to `rate`, which may be a schedule that begins when the line ends.
+    """Linear warm-up to `rate`, which may be a schedule that starts after the warm-up.
 
         α(t) = α(0) (t + 1) / (steps + 1)    for t < steps
-        α(t) = rate(t - steps)               from there on
+        α(t) = rate(t - steps)               for t ≥ steps
 
-    The line would be 0 at t = -1, so that the first step is not wasted.
+    The first rate is not 0, so that the first step has an effect.
     """
     after = rate if callable(rate) else lambda step: rate
 
@@ -221,11 +224,11 @@ def warmup(rate: Rate, steps: int) -> Schedule:
 
 
 def cosine_decay(rate: Number, steps: int, final: Number = 0.0) -> Schedule:
-    """Half a cosine from `rate` down to `final` (Loshchilov and Hutter, 2017), held from there on.
+    """Half a cosine from `rate` to `final` (Loshchilov and Hutter, 2017), then constant.
 
         α(t) = final + (α₀ - final) (1 + cos(π t / steps)) / 2    for t ≤ steps
 
-    With warm-up over w of n steps: `warmup(cosine_decay(rate, n - w), w)`.
+    With a warm-up over the first w of n steps: `warmup(cosine_decay(rate, n - w), w)`.
     """
     return lambda step: _half_cosine(rate, final, jnp.asarray(step) / steps)
 
@@ -237,13 +240,13 @@ def one_cycle(
     first: Number = 1 / 25,
     last: Number = 1 / 250_000,
 ) -> Schedule:
-    """One cycle (Smith and Topin, 2018): half a cosine up, half a cosine down, far below the start.
+    """One cycle (Smith and Topin, 2018): half a cosine up, then half a cosine down.
 
         from `first · rate` to `rate`    over the first w = ⌊rising · steps⌋ steps
-        from `rate` to `last · rate`     over the steps - w others, and held from there on
+        from `rate` to `last · rate`     over the remaining steps - w, then constant
 
-    The paper draws straight lines; the half cosines and the default numbers are PyTorch's and
-    optax's.
+    Deviation: the paper uses straight lines. The half cosines and the defaults are those of PyTorch
+    and optax.
     """
     peak = int(rising * steps)
 
@@ -259,7 +262,7 @@ def one_cycle(
 def _half_cosine(
     start: Number, end: Number, share: Float[Array, "*steps"]
 ) -> Float[Array, "*steps"]:
-    """From `start` at share 0 to `end` at share 1, level at both and beyond."""
+    """A half cosine from `start` at share 0 to `end` at share 1, constant outside [0, 1]."""
     share = jnp.clip(share, 0.0, 1.0)
     return end + (start - end) * 0.5 * (1.0 + jnp.cos(jnp.pi * share))
 
@@ -270,8 +273,8 @@ def _half_cosine(
 def ema(average: PyTree, new: PyTree, decay: Number) -> PyTree:
     """The exponential moving average of the weights: `decay · average + (1 - decay) · new`.
 
-    Bias: begun at zeros, the average after t updates is the weighted mean of the weights times
-    1 - decay^t, and dividing by that corrects it. Begun at a copy of the first weights it needs
-    no correction; they keep a share decay^t in it.
+    Bias: initialised to zero, the average after t updates is the weighted mean of the weights times
+    1 - decay^t; divide by this factor to correct it. Initialised to the first weights, the average
+    needs no correction, and the first weights have a share of decay^t.
     """
     return jax.tree.map(lambda old, x: decay * old + (1 - decay) * x, average, new)

@@ -1,4 +1,4 @@
-"""Which parameters are meant: masks of a parameter tree, told by the path of each leaf."""
+"""Masks of a parameter tree, computed from the path of each leaf."""
 
 import re
 from typing import Any
@@ -10,32 +10,37 @@ from dlcourse.errors import UserError
 
 
 def name(path: tuple[Any, ...]) -> str:
-    """The path of a leaf as a person writes it: `encoder/Dense_0/kernel`."""
+    """The path of a leaf as text, such as `encoder/Dense_0/kernel`."""
     return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
 def kernels(params: PyTree) -> PyTree[bool]:
-    """True at the leaves named `kernel`: the W of the decks, which is what they regularise.
+    """True at the leaves named `kernel`, the W that the decks regularise; False elsewhere.
 
-    Biases, scales of normalisations and embeddings are left out. So is every weight under
-    another name: a model whose weights are called otherwise needs a rule of its own.
+    Biases, scales of normalisation layers and embeddings are False. A model whose weights have
+    other names needs its own mask.
     """
     return jax.tree_util.tree_map_with_path(
         lambda path, _: name(path).rpartition("/")[2] == "kernel", params
     )
 
 
+def found(pattern: str, params: PyTree, prefix: str = "") -> PyTree[bool]:
+    """True at the leaves whose path, after `prefix/` if one is given, matches the pattern."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: re.search(pattern, f"{prefix}/{name(path)}".lstrip("/")) is not None, params
+    )
+
+
 def matching(pattern: str, params: PyTree) -> PyTree[bool]:
-    """True at the leaves in whose path the regular expression is found.
+    """True at the leaves whose path contains a match of the regular expression.
 
     Raises:
-        UserError: it is found in none, which is a misspelling and would otherwise pass unseen.
+        UserError: no leaf matches, for example because of a misspelled name.
     """
-    found = jax.tree_util.tree_map_with_path(
-        lambda path, _: re.search(pattern, name(path)) is not None, params
-    )
-    if not any(jax.tree.leaves(found)):
+    mask = found(pattern, params)
+    if not any(jax.tree.leaves(mask)):
         names = [name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
         shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        raise UserError(f"No parameter matches {pattern!r}. They are called {shown}")
-    return found
+        raise UserError(f"No parameter matches {pattern!r}. The parameters are {shown}")
+    return mask

@@ -1,1 +1,1 @@
-"""Networks that choose actions."""
+"""Policies and value functions."""

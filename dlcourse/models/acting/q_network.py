@@ -1,4 +1,4 @@
-"""A convolutional network that values the actions of a player who sees a small picture."""
+"""The convolutional Q-network of deck 003's mouse game."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,22 +9,22 @@ from dlcourse.models.vision.convolution import Conv
 
 
 class QNetwork(nn.Module):
-    """Convolutions without padding, one dense layer, and a value for each action.
+    """A Q-network: unpadded convolutions, one dense layer, and one value for each action.
 
         a^0 = x,    a^l = relu(W^l * a^(l-1) + b^l),    Q(x, .) = V relu(U a^L + c) + d
 
-    Deck 003's second model for the mouse game; its first, a dense one, is `MLP`. A 3x3 filter
-    turns the 5x5 view into a map of 3x3 neighbourhoods, which the dense layer keeps apart by
-    place: which way to go is what it is about, so nothing is pooled. On the mouse's seven planes
-    the defaults have 20,100 weights.
+    Source: deck 003's second model for the mouse game; its first is an `MLP`. There is no pooling,
+    because the best action depends on positions. A 3x3 filter turns the 5x5 view into a 3x3 map.
+    The defaults have 20,100 weights on the seven planes of the game.
 
-    The deck does not give the sizes of its layers; these are ours.
+    Deviation: the deck does not give the sizes of the layers; these are our choice.
 
     Attributes:
-        num_actions: how many values there are.
-        features: the filters of each convolution; each takes two rows and columns off the map.
+        num_actions: the number of actions, and of output values.
+        features: the number of filters of each 3x3 convolution, which shrinks the map by two rows
+            and two columns.
         hidden: the width of the dense layer.
-        kernel_init: the scheme that draws the weights.
+        kernel_init: the initialiser of the kernels.
     """
 
     num_actions: int

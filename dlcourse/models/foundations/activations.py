@@ -1,8 +1,8 @@
-"""The nine activations of the decks, each with its derivative written by hand.
+"""The nine activation functions of decks 001 and 003, with derivatives written by hand.
 
-Decks 001 and 003 name them; `ACTIVATIONS` pairs each function with its derivative, for what needs
-both (`models.backpropagation`, `analysis.signal`). Where a function has a kink the derivative takes
-deck 001's side, `g'(0) = 1`; `jax.grad` of `jax.nn.relu` takes the other, 0.
+`ACTIVATIONS` pairs each function with its derivative, for `models.backpropagation` and
+`analysis.signal`. At the kink of a function the derivative follows deck 001, `g'(0) = 1`;
+`jax.grad` of `jax.nn.relu` gives 0 there.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from jaxtyping import Array, Float
 
 
 class Activation(NamedTuple):
-    """A function `g` and its derivative `g'`, both entry by entry.
+    """A function `g` and its derivative `g'`, both elementwise.
 
-    Softmax is the exception: its derivative is a Jacobian, one more axis at the end.
+    Exception: the derivative of softmax is a Jacobian, with one more axis at the end.
     """
 
     function: Callable
@@ -34,12 +34,12 @@ def linear_derivative(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def step(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """`g(z) = 1 if z > 0 else 0` (deck 002): the perceptron's, open above its threshold."""
+    """`g(z) = 1 if z > 0 else 0`: the threshold of the perceptron (deck 002)."""
     return (z > 0).astype(z.dtype)
 
 
 def step_derivative(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """`g'(z) = 0` wherever there is one: nothing for gradient descent to follow."""
+    """`g'(z) = 0`: gradient descent cannot train a step function. At 0 it is not differentiable."""
     return jnp.zeros_like(z)
 
 
@@ -91,7 +91,7 @@ def elu(z: Float[Array, "*shape"], alpha: float = 1.0) -> Float[Array, "*shape"]
 
 def elu_derivative(z: Float[Array, "*shape"], alpha: float = 1.0) -> Float[Array, "*shape"]:
     """`g'(z) = alpha e^z if z < 0, 1 if z >= 0`."""
-    # The minimum keeps e^z finite on the side that is not taken.
+    # The minimum keeps e^z finite in the branch that `where` discards.
     return jnp.where(z < 0, alpha * jnp.exp(jnp.minimum(z, 0)), 1.0).astype(z.dtype)
 
 
@@ -114,7 +114,7 @@ def softmax(z: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]
 def softmax_derivative(
     z: Float[Array, "*batch classes"],
 ) -> Float[Array, "*batch classes classes"]:
-    """`dg_i/dz_j = g_i (1[i = j] - g_j)`, a Jacobian: every output moves with every input."""
+    """`dg_i/dz_j = g_i (1[i = j] - g_j)`, a Jacobian: every output depends on every input."""
     a = softmax(z)
     diagonal = jnp.vectorize(jnp.diag, signature="(k)->(k,k)")
     return diagonal(a) - a[..., :, None] * a[..., None, :]

@@ -1,8 +1,7 @@
-"""Back-propagation written out: deck 001's matrix recurrences for L layers, as plain functions.
+"""Back-propagation by hand: deck 001's matrix recurrences for L layers, as plain functions.
 
-A column is an example: `X` is `(n_0, m)`, `W^l` is `(n_l, n_(l-1))`, `b^l` is `(n_l, 1)`. Nothing
-here is differentiated by JAX; that `jax.grad` of the cost gives the same is what the tests prove.
-The rest of the project lets JAX do this.
+Each column is an example: `X` is `(n_0, m)`, `W^l` is `(n_l, n_(l-1))`, `b^l` is `(n_l, 1)`. These
+functions do not use automatic differentiation; the tests compare them with `jax.grad`.
 """
 
 import itertools
@@ -25,9 +24,9 @@ class Layer(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """What the forward pass leaves for the backward one.
+    """The values of the forward pass that the backward pass needs.
 
-    `Z[l]` and `A[l + 1]` belong to the same layer, since `A[0]` is the input X.
+    `Z[l]` and `A[l + 1]` belong to the same layer, because `A[0]` is the input X.
     """
 
     Z: list[Array]
@@ -35,9 +34,9 @@ class Pass(NamedTuple):
 
 
 def initial_layers(key: Key[Array, ""], sizes: Sequence[int], initializer: Callable) -> list[Layer]:
-    """Layers of `sizes[0]` inputs up to `sizes[-1]` outputs; biases are zero (deck 001)."""
+    """Layers from `sizes[0]` inputs to `sizes[-1]` outputs, with biases of zero (deck 001)."""
     return [
-        # Initializers speak of (n_in, n_out), the decks' W stands the other way round.
+        # Initialisers take the shape (n_in, n_out); the decks' W is its transpose.
         Layer(initializer(jax.random.fold_in(key, i), (n_in, n_out)).T, jnp.zeros((n_out, 1)))
         for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes))
     ]
@@ -51,7 +50,13 @@ def forward(
 ) -> Pass:
     """`Z^l = W^l A^(l-1) + b^l`, `A^l = g(Z^l)`, from `A^0 = X`.
 
-    [LINEAR -> g]^(L-1) -> LINEAR -> SIGMOID in deck 001; `output` changes the last.
+    In deck 001: [LINEAR -> g]^(L-1) -> LINEAR -> SIGMOID.
+
+    Args:
+        layers: the weights.
+        X: the inputs.
+        hidden: g, the activation of all layers but the last.
+        output: the activation of the last layer.
     """
     Z: list[Array] = []
     A = [X]
@@ -67,14 +72,14 @@ def backward(
     Y: Float[Array, "outputs m"],
     hidden: Activation = ACTIVATIONS["tanh"],
 ) -> list[Layer]:
-    """The gradient of the cost with respect to every layer.
+    """The gradient of the cost with respect to the weights of every layer.
 
         dZ^L = A^L - Y
         dZ^l = (W^(l+1))^T dZ^(l+1) * g'(Z^l)
         dW^l = 1/m dZ^l (A^(l-1))^T,    db^l = 1/m sum dZ^l    (the sum is over the examples)
 
-    The first line holds for a sigmoid output under cross-entropy, and equally for a linear
-    output under half the squared error (deck 002's example).
+    The first line holds for a sigmoid output with cross-entropy, and for a linear output with half
+    the squared error (deck 002's example).
     """
     m = Y.shape[1]
     dZ = passed.A[-1] - Y
@@ -96,7 +101,8 @@ def descend(
 def cross_entropy(Z: Float[Array, "outputs m"], Y: Float[Array, "outputs m"]) -> Float[Array, ""]:
     """`J = -1/m sum (y log a + (1 - y) log(1 - a))` with `a = sigmoid(z)` (deck 001).
 
-    From z rather than a, as `1 - sigmoid(z) = sigmoid(-z)`: finite when `a` rounds to 0 or 1.
+    Computed from z with `1 - sigmoid(z) = sigmoid(-z)`, so that it is finite when `a` rounds to 0
+    or 1.
     """
     log_likelihood = Y * jax.nn.log_sigmoid(Z) + (1 - Y) * jax.nn.log_sigmoid(-Z)
     return -jnp.sum(log_likelihood) / Y.shape[1]

@@ -1,9 +1,9 @@
-"""The five initialisation schemes of the decks, as Linen's `kernel_init`.
+"""The five initialisation schemes of the decks, for Linen's `kernel_init`.
 
-Each is `(key, shape, dtype) -> weights`; `shape` ends in `(n_in, n_out)`, and what stands before
-(a convolution's window) multiplies both. The normal distribution is the decks', not truncated:
-Linen's own `lecun_normal`, `glorot_normal` and `he_normal` have the same variances, with the tails
-cut at two standard deviations. Biases begin at zero, as in the decks.
+Each is `(key, shape, dtype) -> weights`. The shape ends in `(n_in, n_out)`; preceding axes, such as
+the window of a convolution, multiply both. As in the decks, the normal distribution is not
+truncated. Linen's own `lecun_normal`, `glorot_normal` and `he_normal` have the same variances but
+are truncated at two standard deviations. Biases are initialised to zero.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,23 +17,23 @@ from jaxtyping import Array, Float, Key
 def zeros(
     key: Key[Array, ""], shape: Sequence[int], dtype: DTypeLike = jnp.float32
 ) -> Float[Array, "..."]:
-    """`W = 0`: every neuron of a layer then learns the same thing (deck 001)."""
+    """`W = 0`: all neurons of a layer then stay equal (deck 001)."""
     return jnp.zeros(shape, dtype)
 
 
 def small_normal(
     key: Key[Array, ""], shape: Sequence[int], dtype: DTypeLike = jnp.float32
 ) -> Float[Array, "..."]:
-    """`W ~ N(0, 0.01^2)` (deck 001): breaks the symmetry, and fades through many layers."""
+    """`W ~ N(0, 0.01^2)` (deck 001): breaks the symmetry; signals vanish in deep networks."""
     return jax.nn.initializers.normal(0.01)(key, shape, dtype)
 
 
 def xavier(
     key: Key[Array, ""], shape: Sequence[int], dtype: DTypeLike = jnp.float32
 ) -> Float[Array, "..."]:
-    """`W ~ N(0, 1 / n_in)` (deck 001's Xavier): keeps the variance forward where g(z) ~ z.
+    """`W ~ N(0, 1 / n_in)`, deck 001's Xavier: preserves the variance forward where g(z) ~ z.
 
-    The literature calls it LeCun's; Glorot and Bengio's own is `glorot`.
+    The literature calls it LeCun initialisation. Glorot and Bengio's scheme is `glorot`.
     """
     return jax.nn.initializers.variance_scaling(1.0, "fan_in", "normal")(key, shape, dtype)
 
@@ -43,7 +43,7 @@ def glorot(
 ) -> Float[Array, "..."]:
     """`W ~ N(0, 2 / (n_in + n_out))` (deck 003; Glorot and Bengio 2010, equation 12).
 
-    The mean of what the forward and what the backward pass ask for.
+    A compromise: `1 / n_in` would preserve the variance forward and `1 / n_out` backward.
     """
     return jax.nn.initializers.variance_scaling(1.0, "fan_avg", "normal")(key, shape, dtype)
 
@@ -51,7 +51,7 @@ def glorot(
 def he(
     key: Key[Array, ""], shape: Sequence[int], dtype: DTypeLike = jnp.float32
 ) -> Float[Array, "..."]:
-    """`W ~ N(0, 2 / n_in)` (deck 003; He et al. 2015): twice, since ReLU lets half through."""
+    """`W ~ N(0, 2 / n_in)` (deck 003; He et al. 2015): ReLU halves the variance, hence the 2."""
     return jax.nn.initializers.variance_scaling(2.0, "fan_in", "normal")(key, shape, dtype)
 
 

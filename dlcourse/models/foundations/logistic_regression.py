@@ -1,7 +1,8 @@
-"""Logistic regression with its gradient written by hand (decks 000 and 001).
+"""Logistic regression with a gradient written by hand (decks 000 and 001).
 
-With one output it is the decks' neuron; with one for each class it is one-vs-rest under the
-sigmoid, or multinomial under the softmax. Rows of `x` are examples, as in deck 000.
+With one output it is the decks' neuron. With one output for each class it is one-vs-rest
+regression with the sigmoid, or multinomial regression with the softmax. Rows of `x` are examples,
+as in deck 000.
 """
 
 import jax
@@ -26,11 +27,11 @@ def losses(
     *,
     multinomial: bool = False,
 ) -> Float[Array, " batch"]:
-    """The negative log-likelihood of each example, which is its cross-entropy.
+    """The negative log-likelihood of each example, that is, its cross-entropy.
 
         -(y log a + (1 - y) log(1 - a)),    multinomial: -sum_k y_k log a_k
 
-    One-vs-rest sums over its outputs: that many regressions, side by side.
+    One-vs-rest sums over the outputs, which are independent regressions.
     """
     z = scores(neuron, x)
     if multinomial:
@@ -62,12 +63,12 @@ def gradient(
     l2: float = 0.0,
     multinomial: bool = False,
 ) -> Neuron:
-    """The gradient of `cost`, by hand.
+    """The gradient of `cost`.
 
         dJ/dw_j = 1/m sum_i (a_i - y_i) x_ij + lambda / m w_j,    dJ/db = 1/m sum_i (a_i - y_i)
 
-    The same lines for sigmoid and softmax, since both give `dloss_i/dz_i = a_i - y_i`. (Deck 000
-    prints that product as `dJ_i/da_i`; the chain of its three factors is what holds.)
+    Sigmoid and softmax have the same gradient, because `dloss_i/dz_i = a_i - y_i` for both. Deck
+    000 prints this product of the chain rule as `dJ_i/da_i`.
     """
     m = x.shape[0]
     error = forward(neuron, x, multinomial=multinomial) - y

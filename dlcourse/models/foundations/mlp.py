@@ -8,29 +8,28 @@ from jaxtyping import Array, Float
 
 
 class MLP(nn.Module):
-    """Dense layers with an activation between them.
+    """Dense layers with activations between them.
 
         a^0 = x,    a^l = dropout(g(W^l a^(l-1) + b^l)),    f(x) = W^L a^(L-1) + b^L
 
-    ISLR figure 10.4 (deck 004): `features=(256, 128, 10)` on 28x28 images has 235,146 weights.
-    Deck 003's network: `features=(64, 32, 10)` has 52,650.
+    On 28x28 images, ISLR's figure 10.4 (deck 004), `features=(256, 128, 10)`, has 235,146 weights,
+    and deck 003's network, `features=(64, 32, 10)`, has 52,650.
 
-    With batch normalisation (deck 001) each hidden layer's sum z = W a is first brought to mean 0
-    and variance 1 over the batch, then scaled and shifted:
+    Batch normalisation (deck 001) normalises z = W a of each hidden layer over the batch:
 
         ẑ = (z - μ_B) / √(σ_B² + ε),    a^l = dropout(g(γ ẑ + β))
 
-    and in evaluation by running averages, `μ := 0.9 μ + 0.1 μ_B` and `σ²` likewise, in place of
-    the batch's own μ_B and σ_B². The shift β takes the place of the bias.
+    Evaluation replaces μ_B and σ_B² by the running averages `μ := 0.9 μ + 0.1 μ_B` and
+    `σ² := 0.9 σ² + 0.1 σ_B²`. The shift β replaces the bias.
 
     Attributes:
-        features: the width of each layer; the last is the output and stays linear.
+        features: the width of each layer; the last one is the linear output.
         activation: g, applied after every layer but the last.
-        dropout: the share of each hidden layer that is dropped in training. Linen's dropout is
-            the decks' inverted one: what stays is divided by `1 - dropout`.
-        batch_norm: whether hidden layers are normalised over the batch.
-        kernel_init: the scheme that draws the weights.
-        bias_init: the scheme that draws the biases.
+        dropout: the probability with which a hidden activation is dropped in training. Dropout is
+            inverted, as in the decks: the others are divided by `1 - dropout`.
+        batch_norm: whether to normalise the hidden layers over the batch.
+        kernel_init: the initialiser of the kernels.
+        bias_init: the initialiser of the biases.
     """
 
     features: Sequence[int]

@@ -1,4 +1,4 @@
-"""One neuron, or one a class: `o = f(w^T x + b)`, what perceptron and logistic regression share."""
+"""`o = f(w^T x + b)`: the neuron of the perceptron and of logistic regression."""
 
 from typing import NamedTuple
 
@@ -8,9 +8,10 @@ from jaxtyping import Array, Float, Int
 
 
 class Neuron(NamedTuple):
-    """Weights and bias of the decks' single neuron, one column for each output.
+    """The weights and biases of one neuron for each output.
 
-    Two classes take one output, read as "the second class or not"; more classes take one each.
+    Two classes need one output, which stands for the second class. More classes need one output
+    each.
     """
 
     w: Float[Array, "inputs outputs"]
@@ -23,10 +24,10 @@ def scores(neuron: Neuron, x: Float[Array, "batch inputs"]) -> Float[Array, "bat
 
 
 def targets(labels: Int[Array, " batch"], outputs: int) -> Float[Array, "batch outputs"]:
-    """What each output should be: the label itself for one output, else 1 at the label's."""
+    """The target of each output: the label itself for one output, a one-hot vector for more."""
     return labels[:, None] * 1.0 if outputs == 1 else jax.nn.one_hot(labels, outputs)
 
 
 def predict(z: Float[Array, "batch outputs"]) -> Int[Array, " batch"]:
-    """The class the scores speak for: the side of the line, or the largest score."""
+    """The predicted class: the sign of a single score, or the largest of several."""
     return (z[:, 0] > 0).astype(jnp.int32) if z.shape[1] == 1 else jnp.argmax(z, axis=1)

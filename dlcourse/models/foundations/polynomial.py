@@ -1,4 +1,4 @@
-"""A linear model on polynomial features: how far one gets with features made by hand."""
+"""A linear model on polynomial features."""
 
 import itertools
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ from jaxtyping import Array, Float
 
 
 class Polynomial(nn.Module):
-    """A polynomial of every output's own: linear in its weights, not in its inputs.
+    """One polynomial for each output, linear in the weights.
 
         f(x) = W m(x) + b,    m(x) = all monomials x_1^p_1 ... x_d^p_d of degree 1 to `degree`
 
-    There are C(d + degree, degree) - 1 monomials: two inputs and degree 5 make 20. Of degree 1 it
-    is linear, and with cross-entropy it is logistic regression.
+    There are C(d + degree, degree) - 1 monomials, for example 20 for two inputs and degree 5.
+    Degree 1 gives a linear model, and with cross-entropy logistic regression.
 
     Attributes:
         degree: the highest degree of a monomial.
-        outputs: how many polynomials.
+        outputs: the number of polynomials.
     """
 
     degree: int
@@ -33,9 +33,9 @@ class Polynomial(nn.Module):
 
 
 def monomials(x: Float[Array, "batch inputs"], degree: int) -> Float[Array, "batch monomials"]:
-    """Every product of up to `degree` of the inputs, one at least, in order of degree.
+    """All products of 1 to `degree` inputs, in order of degree.
 
-    The order is that of scikit-learn's `PolynomialFeatures` without its constant.
+    The order is that of scikit-learn's `PolynomialFeatures` without the constant.
     """
     columns: Sequence[int] = range(x.shape[1])
     factors = (

@@ -1,1 +1,1 @@
-"""Networks that make examples."""
+"""Generative models."""

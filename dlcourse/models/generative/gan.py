@@ -1,4 +1,4 @@
-"""Generator and discriminator of a small GAN."""
+"""The generator and the discriminator of a small GAN."""
 
 from collections.abc import Sequence
 from math import prod
@@ -8,12 +8,15 @@ from jaxtyping import Array, Float
 
 
 class Generator(nn.Module):
-    """An image from noise: dense layers with batch norm, `x = sigmoid(W h(z) + b)` in [0, 1].
+    """Dense layers with batch normalisation that turn noise into an image in [0, 1].
 
-    Goodfellow et al. (2014) and deck 003, with batch norm after Radford et al. (2016).
+        h^0 = z,    h^l = relu(BN(W^l h^(l-1))),    x = sigmoid(W h^L + b)
+
+    Source: Goodfellow et al. (2014) and deck 003, with batch normalisation after Radford et al.
+    (2016).
 
     Attributes:
-        shape: height, width and channels of an image.
+        shape: the height, width and channels of an image.
         features: the widths of the hidden layers.
     """
 
@@ -31,11 +34,16 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """The logit of being real: dense layers with leaky ReLU and dropout, no batch norm.
+    """Dense layers that return the logit of the probability that an image is real.
+
+        h^0 = x,    h^l = dropout(leaky_relu(W^l h^(l-1) + b^l)),    logit = w^T h^L + c
+
+    The slope of the leaky ReLU is 0.2. There is no batch normalisation.
 
     Attributes:
         features: the widths of the hidden layers.
-        dropout: what keeps it from learning the training images by heart.
+        dropout: the probability with which a hidden activation is dropped in training. It limits
+            overfitting to the training images.
     """
 
     features: Sequence[int] = (128, 128)

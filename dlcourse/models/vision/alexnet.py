@@ -1,4 +1,4 @@
-"""AlexNet, the network that won ImageNet in 2012."""
+"""AlexNet, the winner of the ImageNet challenge of 2012."""
 
 import functools
 from collections.abc import Sequence
@@ -17,11 +17,12 @@ Images = Float[Array, "batch height width channels"]
 def local_response_norm(
     x: Images, *, size: int = 5, bias: float = 2.0, alpha: float = 1e-4, beta: float = 0.75
 ) -> Images:
-    """Divides each channel by the energy of its neighbours (Krizhevsky 2012, section 3.3).
+    """Divides each channel by the energy of its neighbouring channels.
 
         b_c = a_c / (k + alpha sum_{|d - c| <= n/2} a_d^2)^beta
 
-    with n = `size` and k = `bias`. PyTorch's layer divides alpha by n; the paper does not.
+    with n = `size` and k = `bias`. Source: Krizhevsky et al. 2012, section 3.3. PyTorch's layer
+    divides alpha by n; the paper and this function do not.
     """
     half = size // 2
     squares = jnp.pad(x**2, [(0, 0)] * 3 + [(half, half)])
@@ -36,20 +37,24 @@ class AlexNet(nn.Module):
         -> conv 3x3, 384 -> conv 3x3, 384 -> conv 3x3, 256 -> pool
         -> dense 4096 -> dense 4096 -> dense 1000
 
-    ReLU after every layer but the last, pools of 3 at stride 2 that overlap. 62,378,344 weights
-    on images of 224x224x3. `AlexNetCIFAR` is the same network at 32x32.
+    ReLU follows every layer but the last. The pooling windows of 3 at stride 2 overlap. There are
+    62,378,344 weights on images of 224x224x3. `AlexNetCIFAR` is the variant for 32x32.
 
-    Where we deviate: one tower. The paper cut the second, fourth and fifth convolution in two
-    halves for the two GPUs it ran on, and so has 60,965,224 weights. We draw the weights by He's
-    scheme and let the biases begin at zero.
+    Deviations: there is one tower. The paper splits the second, fourth and fifth convolution into
+    two groups for two GPUs and has 60,965,224 weights. Weights are initialised by He's scheme and
+    biases to zero.
 
     Attributes:
         num_classes: the number of logits.
         features: the channels of the five convolutions.
-        hidden: the width of the dense layers.
+        hidden: the width of the two hidden dense layers.
         stem_size: the height and width of the first filter.
-        stem_stride: its step.
-        dropout: the share of each of the two wide dense layers that is dropped in training.
+        stem_stride: the stride of the first convolution.
+        dropout: the probability with which an activation of a hidden dense layer is dropped in
+            training.
+
+    Raises:
+        UserError: the image is too small for the pooling windows.
     """
 
     num_classes: int = 1000
@@ -78,5 +83,5 @@ class AlexNet(nn.Module):
         return nn.Dense(self.num_classes)(x)
 
 
-# For 32x32: a first filter of 5x5 at stride 1, and dense layers of 1,024. 7,139,722 weights.
+# For 32x32: a first filter of 5x5 at stride 1, dense layers of 1,024, and 7,139,722 weights.
 AlexNetCIFAR = functools.partial(AlexNet, num_classes=10, hidden=1024, stem_size=5, stem_stride=1)

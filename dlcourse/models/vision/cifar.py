@@ -1,4 +1,4 @@
-"""The three networks that deck 003 compares on CIFAR-10."""
+"""The three models that deck 003 compares on CIFAR-10."""
 
 import functools
 
@@ -22,17 +22,18 @@ CIFARModel2 = functools.partial(LeNet5, activation=nn.relu, pool=max_pool)
 
 
 class CIFARModel3(nn.Module):
-    """Model 3: six convolutions and three dense layers, 5,852,170 weights.
+    """Model 3: six convolutions and three dense layers with 5,852,170 weights.
 
         3 x [conv 3x3 -> BN -> relu -> conv 3x3 -> relu -> max pool]
         -> dropout -> dense 1024 -> relu -> dense 512 -> relu -> dropout -> dense 10
 
-    with 32, 64 | 128, 128 | 256, 256 channels. The convolutions keep their bias before the batch
-    norm too, where it changes nothing: so counts the deck, and so do we.
+    with 32, 64 | 128, 128 | 256, 256 channels. As in the deck's count, convolutions before a batch
+    norm have a bias too, although it has no effect there.
 
     Attributes:
         num_classes: the number of logits.
-        dropout: the share that is dropped, in training, before and after the dense layers.
+        dropout: the probability with which an activation is dropped in training, before and after
+            the hidden dense layers.
     """
 
     num_classes: int = 10

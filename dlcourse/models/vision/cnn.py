@@ -16,17 +16,20 @@ class CNN(nn.Module):
 
         a^0 = x,    a^l = pool(relu(BN(W^l * a^(l-1)))),    f(x) = W h + b
 
-    The head h is the mean of the last feature map over its pixels, so images of any size from
-    `2 ** len(features)` pixels a side will do; or, with `hidden`, one dense layer over all of
-    the map, which keeps where things are. The convolutions have no bias: the shift of the batch
-    norm that follows is one. With the defaults, 19,562 weights on one channel.
+    The head h is the global average of the last feature map, so images may have any size of at
+    least `2 ** len(features)` pixels. With `hidden`, it is a dense layer over the whole map, which
+    keeps the positions. The convolutions have no bias, because the batch norm shifts their output.
+    The defaults have 19,562 weights on one channel.
 
     Attributes:
         features: the channels of each block; each block halves height and width.
         num_classes: the number of logits.
         hidden: the width of the dense head; None for global average pooling.
-        dropout: the share of the head that is dropped in training.
-        kernel_init: the scheme that draws the weights of all but the last layer.
+        dropout: the probability with which an activation of the head is dropped in training.
+        kernel_init: the initialiser of all kernels but the last.
+
+    Raises:
+        UserError: the image is too small for the pooling windows.
     """
 
     features: Sequence[int] = (32, 64)
@@ -41,7 +44,7 @@ class CNN(nn.Module):
     ) -> Float[Array, "batch classes"]:
         for features in self.features:
             x = Conv(features, use_bias=False, kernel_init=self.kernel_init)(x)
-            # Momentum 0.9: runs here last hundreds of steps, and 0.99 would still be warming up.
+            # Momentum 0.9: after the few hundred steps of these runs, 0.99 would still be biased.
             x = nn.relu(nn.BatchNorm(use_running_average=not train, momentum=0.9)(x))
             x = max_pool(x)
         if self.hidden is None:

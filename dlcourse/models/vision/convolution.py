@@ -1,4 +1,4 @@
-"""Convolution: the sum as the decks write it, and the layer that the models are built from."""
+"""Convolution: the decks' definition, and the layer that the models use."""
 
 import functools
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from dlcourse.models.vision.shapes import check_axes, check_filters, check_image
 AnyArray = Array | np.ndarray
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
-# Deck 001's two filters. The first answers where columns differ, the second where rows do.
+# Deck 001's two edge filters: differences of columns and of rows.
 VERTICAL_EDGES = np.array([[1, 0, -1], [1, 0, -1], [1, 0, -1]], np.float32)
 HORIZONTAL_EDGES = VERTICAL_EDGES.T
 
@@ -27,27 +27,27 @@ HORIZONTAL_EDGES = VERTICAL_EDGES.T
 def pad(
     image: Float[AnyArray, "height width *channels"], padding: int, mode: PaddingMode = "zeros"
 ) -> Float[Array, "rows columns *channels"]:
-    """Puts `padding` pixels around an image, in one of deck 003's four modes.
+    """Adds `padding` pixels on every side of an image, in one of deck 003's four modes.
 
     For the row `a b c` and a padding of 2: zeros `0 0 a b c 0 0`, reflect `c b a b c b a`,
     replicate `a a a b c c c`, circular `b c a b c a b`.
 
     Raises:
-        UserError: where the image is too small to be reflected or to wrap so far, or has
-            fewer than two axes; where there is no such mode, or `padding` is negative.
+        UserError: the image is too small to reflect or wrap by `padding`, or has fewer than two
+            axes; the mode is unknown; or `padding` is negative.
     """
     names = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
     if mode not in names:
-        raise UserError(f"there is no padding mode '{mode}'; there are {', '.join(names)}")
+        raise UserError(f"unknown padding mode '{mode}'; choose from {', '.join(names)}")
     if padding < 0:
-        raise UserError(f"padding puts at least 0 pixels around an image, got {padding}")
+        raise UserError(f"padding must be at least 0, got {padding}")
     if image.ndim < 2:
-        raise UserError(f"an image has a height and a width, got an array of shape {image.shape}")
+        raise UserError(f"an image needs a height and a width, got an array of shape {image.shape}")
     most = {"reflect": min(image.shape[:2]) - 1, "circular": min(image.shape[:2])}
     if padding > most.get(mode, padding):
         raise UserError(
-            f"{mode} padding of {padding} needs a larger image than {image.shape[:2]}: "
-            f"it has {most[mode]} pixels to give"
+            f"{mode} padding of {padding} needs a larger image than {image.shape[:2]}, "
+            f"which allows at most {most[mode]}"
         )
     border = [(padding, padding)] * 2 + [(0, 0)] * (image.ndim - 2)
     return jnp.pad(image, border, mode=names[mode])
@@ -65,19 +65,19 @@ def convolve2d(
 
         y_ij = sum_{m=0}^{f-1} sum_{n=0}^{g-1} w_mn x_{si+m, sj+n}
 
-    on the padded image, with s the stride (the deck counts m and n from 1). The filter is not
-    turned around: mathematics calls this sum a cross-correlation, deep learning a convolution.
+    on the padded image x, with the stride s; the deck counts m and n from 1. The filter is not
+    flipped: mathematics calls this sum a cross-correlation, deep learning a convolution.
 
     Args:
         image: x.
         kernel: w, the filter.
         stride: s, the step of the filter in both directions.
-        padding: p, how many pixels are put around the image.
-        padding_mode: what they hold, see `pad`.
+        padding: the number of pixels added on every side of the image.
+        padding_mode: the values of these pixels, see `pad`.
 
     Raises:
-        UserError: where the filter is larger than the padded image, where one of the two has
-            other axes than these, and for what `output_size` and `pad` refuse.
+        UserError: the filter is larger than the padded image, an array has the wrong number of
+            axes, or the stride or the padding is invalid (see `output_size` and `pad`).
     """
     check_axes("an image", image, "height width")
     check_axes("a kernel", kernel, "height width")
@@ -102,16 +102,16 @@ def convolve(
     padding: int = 0,
     padding_mode: PaddingMode = "zeros",
 ) -> Float[Array, "rows columns filters"]:
-    """Convolution over volume: several channels in, one channel out for each filter (deck 003).
+    """Convolution over a volume: one output channel for each filter (deck 003).
 
         out(c_out) = bias(c_out) + sum_k Conv(input(k), kernel(k, c_out))
 
     with Conv the double sum of `convolve2d`. A 6x6x3 image and ten 3x3x3 filters give 4x4x10
-    (deck 001). This is the definition and is written to be read; a network uses `Conv`.
+    (deck 001). This is the readable definition; the models use the layer `Conv`.
 
     Raises:
-        UserError: where the filters read another number of channels than the image has, and for
-            what `convolve2d` refuses.
+        UserError: the filters and the image differ in the number of channels, or an argument is
+            invalid for `convolve2d`.
     """
     check_axes("an image", image, "height width channels")
     check_filters(image, kernel)
@@ -128,19 +128,19 @@ def learn_kernel(
     optimizer: optax.GradientTransformation,
     steps: int,
 ) -> tuple[Float[Array, "f g"], Float[Array, " steps"]]:
-    """Finds by back-propagation the filter that turns `image` into `target` (deck 001).
+    """Learns by back-propagation the filter that maps `image` to `target` (deck 001).
 
         w <- w - step(dE/dw),    E(w) = mean_ij (Conv(image, w)_ij - target_ij)^2
 
-    E is a convex quadratic in w, so the filter may begin at zero; its size follows from the two
-    shapes. Neighbours in a photograph are alike, which makes the quadratic a long valley: Adam at
-    0.05 is through in 500 steps, where plain descent is still on its way.
+    E is a convex quadratic in w, so w is initialised to zero. The size of the filter follows from
+    the two shapes. Neighbouring pixels of a photograph are correlated, which makes the quadratic
+    ill-conditioned: Adam with rate 0.05 converges in 500 steps, gradient descent does not.
 
     Args:
         image: the input.
-        target: what the filter should make of it, without padding.
-        optimizer: how the gradient becomes a step.
-        steps: how many.
+        target: the desired output, without padding.
+        optimizer: turns the gradient into a step.
+        steps: the number of steps.
 
     Returns:
         The filter, and E before every step.
@@ -164,18 +164,22 @@ def learn_kernel(
 
 
 class Conv(nn.Module):
-    """The convolution layer: `convolve` on a batch, with a bias.
+    """The convolution layer: `convolve` for a batch of images.
 
-    The parameters are those of `nn.Conv`: `kernel` [f, g, channels, features] and `bias`.
+    The parameters are those of `nn.Conv`: `kernel` [f, g, channels, features] and `bias`
+    [features].
 
     Attributes:
         features: the number of filters.
-        kernel_size: the filter's height and width.
-        strides: the step of the filter in both directions.
-        padding: how many zeros are put around the image; or "SAME", as many as keep its size
-            at stride 1.
-        use_bias: whether a bias is added to each output channel.
-        kernel_init: the scheme that draws the filters; biases begin at zero.
+        kernel_size: the height and width of the filters.
+        strides: the step of the filters in both directions.
+        padding: the number of zeros added on every side; or "SAME", which keeps the size at
+            stride 1.
+        use_bias: whether to add a bias to each output channel.
+        kernel_init: the initialiser of the filters. Biases are initialised to zero.
+
+    Raises:
+        UserError: the input is not a batch of images, or too small for the filters.
     """
 
     features: int
@@ -187,7 +191,8 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "batch rows columns features"]:
-        # Before Flax compares the filters with a last axis that may not be the channels.
+        # First, so that the message is ours: in an image without a batch axis, Flax would compare
+        # the filters with the wrong axis.
         check_images(x)
         shape = (*self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape)

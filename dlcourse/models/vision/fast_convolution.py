@@ -1,4 +1,4 @@
-"""A batch of convolutions, as fast as XLA goes on the device at hand."""
+"""Convolution of a batch, arranged for the speed of XLA on the current device."""
 
 import functools
 from typing import Literal
@@ -14,9 +14,9 @@ from dlcourse.models.vision.shapes import check_filters, check_images, output_si
 
 Border = tuple[tuple[int, int], ...]  # pixels of padding before and after each axis
 
-AT_ONCE = 2048  # places of the filter in one convolution of the weights' gradient, on a CPU
-FEW = 96  # channels times filters; with more, a matrix of neighbouring columns is mostly zeros
-COLUMNS = 5  # at most so many neighbouring columns come out of one product
+AT_ONCE = 2048  # filter positions in one convolution of the weights' gradient, on a CPU
+FEW = 96  # channels times filters up to which `by_columns` is faster; beyond, zeros dominate
+COLUMNS = 5  # the maximum of output columns per matrix product
 
 
 def convolve_batch(
@@ -25,28 +25,28 @@ def convolve_batch(
     stride: int,
     padding: int | Literal["SAME"],
 ) -> Float[Array, "batch rows columns filters"]:
-    """`convolve` for each image of a batch, with zeros around it.
+    """`convolve` for each image of a batch, with zero padding.
 
-    On accelerators this is `lax.conv_general_dilated`. On a CPU it is the same sum, laid out so
-    that XLA finds its matrix product:
+    On accelerators this is `lax.conv_general_dilated`. On a CPU it computes the same sum in a
+    layout for which XLA uses its matrix product:
 
-    - The gradients keep their channels last (`_on_cpu`).
-    - A few channels make a matrix too narrow for the processor: several neighbouring columns come
-      out of one product (`by_columns`). Some of the work is on zeros, and still it takes half the
-      time.
+    - The gradients keep the channels last (`_on_cpu`).
+    - With few channels the matrix would be too narrow, so one product gives several neighbouring
+      columns of the output (`by_columns`). It takes half the time, although part of the matrix is
+      zero.
 
-    `python -m dlcourse.benchmark.convolution` measures what this is worth.
+    `python -m dlcourse.benchmark.convolution` measures the speed-up.
 
     Raises:
-        UserError: where the filters read another number of channels than the images have, where
-            one of the two has other axes than these, and for what `output_size` refuses.
+        UserError: filters and images differ in the number of channels, an array has the wrong
+            number of axes, or the window does not fit (see `output_size`).
     """
     x, kernel = jnp.asarray(x), jnp.asarray(kernel)
     check_images(x)
     check_filters(x, kernel)
     *window, channels, filters = kernel.shape
     for size, f in zip(x.shape[1:3], window, strict=True):
-        # "SAME" gives a filter as many places as one of a single pixel would have.
+        # With "SAME" a filter has as many positions as a filter of a single pixel.
         output_size(size, *((1, stride) if padding == "SAME" else (f, stride, padding)))
     if padding == "SAME":
         border = tuple(lax.padtype_to_pads(x.shape[1:3], window, (stride, stride), "SAME"))
@@ -65,24 +65,24 @@ def by_columns(
     kernel: Float[Array, "f g channels filters"],
     border: Border,
 ) -> Float[Array, "batch rows columns filters"]:
-    """`convolve_batch` at stride 1 as one matrix product, n columns of the output at a time.
+    """`convolve_batch` at stride 1 as one matrix product, for n output columns at a time.
 
         [y_{i,j}, ..., y_{i,j+n-1}] = sum_m x_{i+m, j..j+g+n-2} [w_m shifted by 0, ..., by n-1]
 
-    The filter is laid down n times, one column apart, in a frame of g + n - 1 columns, and the
-    image is cut into frames that lie n columns apart. Where n does not divide the number of
-    columns, the image ends in zeros, and what the last frame makes of them is dropped.
+    The matrix holds n copies of the filter, each shifted by one column, in a frame of g + n - 1
+    columns. Frames of the image start n columns apart. If n does not divide the number of columns,
+    the image is padded with zeros and the surplus columns of the output are dropped.
     """
     f, g, channels, filters = kernel.shape
     (above, below), (left, right) = border
     rows = x.shape[1] + above + below - f + 1
     columns = x.shape[2] + left + right - g + 1
-    # The fewest frames, where a column that is dropped counts as another one.
+    # Minimise the number of frames plus the number of surplus columns.
     n = min(range(COLUMNS, 0, -1), key=lambda n: -(-columns // n) + -columns % n)
     count, frame = -(-columns // n), g + n - 1
-    # In blocks of n columns a frame is a block and its right neighbours, less what is too much of
-    # the last: that takes as many slices as a frame has blocks, a slice a frame would take XLA
-    # seconds to compile on wide images.
+    # Cut into blocks of n columns, a frame is a block and its right neighbours, cropped. This needs
+    # one slice for each block of a frame. One slice for each frame would take XLA seconds to
+    # compile on wide images.
     reach = -(-frame // n)
     right += (count + reach - 1) * n - (columns + g - 1)
     x = jnp.pad(x, ((0, 0), (above, below), (left, right), (0, 0)))
@@ -103,14 +103,14 @@ def _native(x: Array, kernel: Array, strides: tuple[int, int], border: Border) -
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3))
 def _on_cpu(x: Array, kernel: Array, strides: tuple[int, int], border: Border) -> Array:
-    """`_native`, with a backward pass in which channels come last.
+    """`_native` with a backward pass that keeps the channels last.
 
-    XLA's CPU compiler makes a matrix product only of convolutions in the layout of `_native`.
-    Outside loops it brings others to that layout; inside a loop, where training runs, it compiles
-    them to plain nested loops, ten to eighty times slower. Of such kind are the gradients that JAX
-    derives: in the weights' the batch stands for the channels, in the images' the filters are
-    turned over. Hence the tangents below. They are in odd layouts, whose transposes, which make
-    the backward pass, are in the right one.
+    XLA's CPU compiler uses a matrix product only for convolutions in the layout of `_native`.
+    Outside loops it converts other layouts; inside a loop, where training runs, it compiles them to
+    nested scalar loops, which are ten to eighty times slower. The gradients that JAX derives have
+    such layouts: in the weights' gradient the batch takes the place of the channels, in the images'
+    gradient the filters are flipped. The tangents below are written so that their transposes, which
+    form the backward pass, have the layout of `_native`.
     """
     return _native(x, kernel, strides, border)
 
@@ -125,7 +125,7 @@ def _tangent_of_kernel(
     x: Array, dkernel: Array, strides: tuple[int, int], border: Border, places: int
 ) -> Array:
     if places > AT_ONCE:
-        # With a padding, a convolution of a window so large is no matrix product to XLA.
+        # XLA does not use a matrix product for a padded convolution with such a large window.
         x, border = jnp.pad(x, ((0, 0), *border, (0, 0))), ((0, 0), (0, 0))
     conv = functools.partial(
         lax.conv_general_dilated,
@@ -134,9 +134,9 @@ def _tangent_of_kernel(
         padding=border,
         dimension_numbers=("CHWN", "IHWO", "HWNC"),
     )
-    # The gradient sums over all places of all images. XLA's time grows faster than their number:
-    # 8,192 take four times as long as 4,096. So a few images at a time; but where several devices
-    # share the batch all of it, or they would add up their sums at every turn.
+    # The gradient sums over all positions in all images. XLA's time grows faster than their number:
+    # 8,192 take four times as long as 4,096, hence a few images at a time. If several devices share
+    # the batch, all images at once: otherwise every iteration would need an all-reduce.
     batch, most = x.shape[0], max(1, AT_ONCE // places)
     if jax.device_count() > 1:
         most = batch

@@ -1,4 +1,4 @@
-"""LeNet-5, the first convolutional network that read handwriting for a living."""
+"""LeNet-5, the convolutional network for handwritten characters of 1998."""
 
 from collections.abc import Callable
 
@@ -16,18 +16,20 @@ class LeNet5(nn.Module):
 
         conv 5x5, 6 -> pool -> conv 5x5, 16 -> pool -> dense 120 -> dense 84 -> dense 10
 
-    61,706 weights on one channel. Images are 32x32, or 28x28 as MNIST has them, which a border
-    of two pixels brings to 32.
+    61,706 weights on one channel. Images are 32x32, or 28x28 as in MNIST, which are padded by two
+    pixels on every side.
 
-    Where we deviate, as everyone since: the second convolution sees all six channels rather than
-    a table of them (the paper has about 60,000 weights for that); pooling has no weights of its
-    own; tanh is not rescaled; and the output is a dense layer for a softmax, not distances to
-    drawings of the digits.
+    Deviations, common today: the second convolution reads all six channels instead of the paper's
+    table of subsets (with about 60,000 weights in total), pooling has no weights, tanh is not
+    rescaled, and the output is a dense layer for a softmax instead of radial basis functions.
 
     Attributes:
         num_classes: the number of logits.
         activation: applied after every layer but the last.
-        pool: halves height and width, twice.
+        pool: halves height and width, after each of the two convolutions.
+
+    Raises:
+        UserError: the input is not a batch of images of 28x28 or 32x32.
     """
 
     num_classes: int = 10

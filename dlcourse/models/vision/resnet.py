@@ -18,7 +18,7 @@ Features = Float[Array, "batch rows columns features"]
 def projection(
     x: Images, features: int, strides: int, *, conv: Callable, norm: Callable
 ) -> Features:
-    """Shortcut B: where the shape changes, a 1x1 convolution brings x to the new one."""
+    """Shortcut B: a 1x1 convolution where the shape changes, the identity elsewhere."""
     if strides == 1 and x.shape[-1] == features:
         return x
     x = conv(features, (1, 1), strides=strides, name="projection")(x)
@@ -28,18 +28,19 @@ def projection(
 def zero_padding(
     x: Images, features: int, strides: int, *, conv: Callable, norm: Callable
 ) -> Features:
-    """Shortcut A: takes every `strides`-th pixel and lets new channels be zero. No weights."""
+    """Shortcut A, without weights: every `strides`-th pixel, and zeros for new channels."""
     x = x[:, ::strides, ::strides]
     return jnp.pad(x, [(0, 0)] * 3 + [(0, features - x.shape[-1])])
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a way around them.
+    """Two 3x3 convolutions and a shortcut.
 
         y = relu(x' + BN(W_2 * relu(BN(W_1 * x))))
 
-    with x' the shortcut of x. He, Zhang, Ren and Sun 2016, figure 5 left. The last scale begins at
-    zero, so a new block lets x' through unchanged (Goyal et al. 2017, section 5.1).
+    with x' the shortcut of x. Source: He, Zhang, Ren and Sun 2016, figure 5 left. The scale of the
+    last batch norm is initialised to zero, so a new block returns relu(x') (Goyal et al. 2017,
+    section 5.1).
     """
 
     features: int
@@ -59,11 +60,13 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """A 1x1 convolution down, a 3x3, a 1x1 up to four times the channels, and a way around.
+    """A 1x1, a 3x3 and a 1x1 convolution to four times the channels, and a shortcut.
 
-    He et al. 2016, figure 5 right. The stride is taken in the 3x3 convolution and not, as in the
-    paper, in the first 1x1, which would throw three pixels of four away unseen; the number of
-    weights is the same.
+        y = relu(x' + BN(W_3 * relu(BN(W_2 * relu(BN(W_1 * x))))))
+
+    Source: He et al. 2016, figure 5 right. Deviation: the stride is in the 3x3 convolution. The
+    paper has it in the first 1x1, which ignores three of four pixels. The number of weights is the
+    same.
     """
 
     features: int
@@ -84,20 +87,20 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """He, Zhang, Ren and Sun 2016 (deck 003): stem, stages of residual blocks, mean, dense.
+    """A residual network: stem, stages of residual blocks, global average, dense layer.
 
-    Each stage after the first halves height and width and doubles the channels. The standard
-    sizes are `ResNet18` (11,689,512 weights), `ResNet34` (21,797,672) and `ResNet50` (25,557,032)
-    on 224x224x3 with 1,000 classes; `ResNet20` (269,722), `ResNet32` (464,154) and `ResNet56`
-    (853,018) on CIFAR-10.
+    Source: He, Zhang, Ren and Sun 2016 (deck 003). Each stage after the first halves height and
+    width and doubles the channels. The standard sizes are `ResNet18` (11,689,512 weights),
+    `ResNet34` (21,797,672) and `ResNet50` (25,557,032) on 224x224x3 with 1,000 classes, and
+    `ResNet20` (269,722), `ResNet32` (464,154) and `ResNet56` (853,018) on CIFAR-10.
 
     Attributes:
         stages: the number of blocks of each stage.
         block: `BasicBlock` or `Bottleneck`.
         num_classes: the number of logits.
         features: the channels of the first stage.
-        small_images: True for a stem of one 3x3 convolution (32x32 images); False for one of
-            7x7 at stride 2 and a max pool, which makes 56x56 of 224x224.
+        small_images: True for a stem of one 3x3 convolution, for 32x32 images; False for a 7x7
+            convolution at stride 2 and a max pool, which reduce 224x224 to 56x56.
         shortcut: `projection` (the paper's option B) or `zero_padding` (option A).
     """
 

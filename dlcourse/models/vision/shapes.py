@@ -1,4 +1,4 @@
-"""What images a convolution or a pooling can read, and of what size it makes them."""
+"""Checks of the inputs of convolution and pooling, and the size of their outputs."""
 
 import numpy as np
 from jaxtyping import Array
@@ -7,22 +7,23 @@ from dlcourse.errors import UserError
 
 
 def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0) -> int:
-    """How many places a window has along one axis: `floor((n + 2p - f) / s) + 1` (deck 001).
+    """The number of positions of a window along one axis: `floor((n + 2p - f) / s) + 1` (deck 001).
 
-    Deck 003 writes it without the floor, for the sizes where the division comes out even.
+    Deck 003 writes it without the floor, for sizes where s divides the numerator.
 
     Args:
         size: n, the length of the axis.
         kernel: f, the length of the window.
         stride: s, the step of the window.
-        padding: p, how many values are put before and after the axis.
+        padding: p, the number of values added at each end of the axis.
 
     Raises:
-        UserError: where the window does not fit even once, or is no window.
+        UserError: the window is longer than the padded axis, the size or the stride is below 1, or
+            the padding is negative.
     """
     if min(kernel, stride) < 1 or padding < 0:
         raise UserError(
-            "a window has a size and a stride of at least 1 and a padding of at least 0, "
+            "a window needs a size and a stride of at least 1 and a padding of at least 0, "
             f"got size {kernel}, stride {stride} and padding {padding}"
         )
     if kernel > size + 2 * padding:
@@ -34,15 +35,15 @@ def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0) -> in
 
 
 def check_axes(name: str, x: Array | np.ndarray, axes: str) -> None:
-    """That an array has as many axes as it should.
+    """Checks the number of axes of an array.
 
     Args:
-        name: what the array is called in the message.
+        name: the name of the array in the message.
         x: the array.
-        axes: what its axes are called, such as "height width".
+        axes: the names of the expected axes, such as "height width".
 
     Raises:
-        UserError: where it has more or fewer.
+        UserError: the number differs.
     """
     names = axes.split()
     if x.ndim != len(names):
@@ -50,19 +51,19 @@ def check_axes(name: str, x: Array | np.ndarray, axes: str) -> None:
 
 
 def check_images(x: Array | np.ndarray) -> None:
-    """That an array is a batch of images.
+    """Checks that an array has the axes of a batch of images.
 
     Raises:
-        UserError: where it has more or fewer axes.
+        UserError: the number of axes is not 4.
     """
     check_axes("images", x, "batch height width channels")
 
 
 def check_filters(x: Array | np.ndarray, kernel: Array | np.ndarray) -> None:
-    """That filters read as many channels as an image or a batch has.
+    """Checks that filters have as many input channels as an image or a batch.
 
     Raises:
-        UserError: where they read more or fewer, or are no filters.
+        UserError: the numbers differ, or the kernel does not have 4 axes.
     """
     check_axes("a kernel", kernel, "height width channels filters")
     if x.shape[-1] != kernel.shape[2]:

@@ -1,4 +1,4 @@
-"""U-Net, a class for every pixel."""
+"""U-Net, a network for segmentation."""
 
 import functools
 from collections.abc import Sequence
@@ -17,15 +17,15 @@ Features = Float[Array, "batch rows columns features"]
 
 
 class UpConv(nn.Module):
-    """The 2x2 up-convolution: each pixel becomes a square of four.
+    """The 2x2 up-convolution: each pixel becomes a square of four pixels.
 
         y[2i + m, 2j + n] = W_mn x[i, j] + b,    m, n = 0, 1
 
-    A transposed convolution of 2x2 at stride 2, whose windows do not overlap. So written it is a
-    plain matrix product, which XLA runs five times as fast on a CPU.
+    It is a transposed convolution of 2x2 at stride 2. Its windows do not overlap, so it is written
+    as a matrix product, which XLA runs five times as fast on a CPU.
 
     Attributes:
-        features: the channels of the new pixels.
+        features: the number of output channels.
     """
 
     features: int
@@ -42,24 +42,27 @@ class UpConv(nn.Module):
 
 
 class UNet(nn.Module):
-    """Ronneberger, Fischer and Brox 2015 (deck 003): a way down, a way up, bridges between.
+    """A contracting path, an expanding path, and skip connections between them.
 
         down:  x_l = two 3x3 convolutions of pool(x_(l-1))
         up:    u_l = two 3x3 convolutions of [crop(x_l), up-convolution 2x2 of u_(l+1)]
 
-    and a 1x1 convolution of u_0 gives the logits. As published, `UNet(padding=0,
-    batch_norm=False, dropout=0.5)`, it makes 388x388 of 572x572x1 and has 31,030,658 weights; the
-    paper states no count, this one is summed from its figure 1. The defaults pad each convolution,
-    so that the logits have the image's size, and normalise after each.
-    `UNet((16, 32, 64, 128))`, small, has 482,466 weights on one channel.
+    A 1x1 convolution of u_0 gives the logits. Source: Ronneberger, Fischer and Brox 2015
+    (deck 003). The published network is `UNet(padding=0, batch_norm=False, dropout=0.5)`. It maps
+    572x572x1 to 388x388 and has 31,030,658 weights, counted from figure 1; the paper gives no
+    number. Deviations of the defaults: padding keeps the size of the image, and a batch norm
+    follows each convolution. `UNet((16, 32, 64, 128))` has 482,466 weights on one channel.
 
     Attributes:
         features: the channels of each level, from the image down.
-        num_classes: the number of logits at every pixel.
-        padding: of the 3x3 convolutions: 1 keeps the size, 0 is the paper's.
-        batch_norm: whether a batch norm follows each 3x3 convolution, in place of its bias.
-        dropout: the share of the lowest level that is dropped in training, as at the end of the
-            paper's contracting path.
+        num_classes: the number of logits of every pixel.
+        padding: the padding of the 3x3 convolutions: 1 keeps the size, 0 is the paper's.
+        batch_norm: whether a batch norm follows each 3x3 convolution and replaces its bias.
+        dropout: the probability with which an activation of the lowest level is dropped in
+            training, as at the end of the paper's contracting path.
+
+    Raises:
+        UserError: a feature map with an odd height or width would have to be halved.
     """
 
     features: Sequence[int] = (64, 128, 256, 512, 1024)
@@ -85,26 +88,26 @@ class UNet(nn.Module):
             return x
 
         *levels, lowest = self.features
-        bridges = []
+        skips = []
         for features in levels:
             x = double_conv(x, features)
-            bridges.append(x)
+            skips.append(x)
             if x.shape[1] % 2 or x.shape[2] % 2:
                 raise UserError(
-                    f"a U-Net halves its maps {len(levels)} times, and one of them is "
+                    f"a U-Net halves its feature maps {len(levels)} times, and one of them is "
                     f"{x.shape[1]}x{x.shape[2]}: choose an image size that stays even"
                     + (f", a multiple of {2 ** len(levels)}" if self.padding else "")
                 )
             x = max_pool(x)
         x = double_conv(x, lowest)
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        for features, bridge in zip(reversed(levels), reversed(bridges), strict=True):
+        for features, skip in zip(reversed(levels), reversed(skips), strict=True):
             x = UpConv(features)(x)
-            x = double_conv(jnp.concatenate([_crop(bridge, x.shape), x], axis=-1), features)
+            x = double_conv(jnp.concatenate([_crop(skip, x.shape), x], axis=-1), features)
         return Conv(self.num_classes, (1, 1))(x)
 
 
 def _crop(x: Images, shape: Sequence[int]) -> Float[Array, "batch rows columns channels"]:
-    """The middle of x, as large as `shape`: convolutions without padding have eaten the rest."""
+    """The centre of x, cropped to the height and width of `shape`."""
     top, left = (x.shape[1] - shape[1]) // 2, (x.shape[2] - shape[2]) // 2
     return x[:, top : top + shape[1], left : left + shape[2]]
