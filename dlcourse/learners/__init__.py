@@ -1,7 +1,6 @@
-"""How a model learns: each a `Learner` of three pure functions, one file a kind."""
+"""Learning algorithms: each makes a `Learner`, one algorithm per file."""
 
 from dlcourse.learners.acting.dqn import dqn as dqn
-from dlcourse.learners.acting.dqn import player as player
 from dlcourse.learners.augmented import augmented as augmented
 from dlcourse.learners.foundations.backpropagation import backpropagation as backpropagation
 from dlcourse.learners.foundations.descent import descent as descent
@@ -11,12 +10,9 @@ from dlcourse.learners.foundations.logistic_regression import (
 from dlcourse.learners.foundations.perceptron import mistake_bound as mistake_bound
 from dlcourse.learners.foundations.perceptron import perceptron as perceptron
 from dlcourse.learners.generative.gan import gan as gan
-from dlcourse.learners.generative.gan import sampler as sampler
 from dlcourse.learners.measured import measured as measured
-from dlcourse.learners.side_by_side import together as together
+from dlcourse.learners.side_by_side import side_by_side as side_by_side
 from dlcourse.learners.supervised import PerExample as PerExample
-from dlcourse.learners.supervised import SupervisedState as SupervisedState
-from dlcourse.learners.supervised import predictor as predictor
 from dlcourse.learners.supervised import supervised as supervised
 from dlcourse.learners.vision.adversarial_training import (
     adversarial_training as adversarial_training,

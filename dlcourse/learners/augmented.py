@@ -1,4 +1,4 @@
-"""Learning from examples that are changed at random each time they are seen."""
+"""Training on randomly augmented examples."""
 
 from collections.abc import Callable
 from typing import Any

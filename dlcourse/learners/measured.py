@@ -1,4 +1,4 @@
-"""A learner of which more is measured than it measures itself."""
+"""A learner with more metrics."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,8 @@ from dlcourse.learner import Batch, Learner, Metrics, State
 def measured(learner: Learner, measure: Callable[[State, Batch], Metrics]) -> Learner:
     """`learner`, whose evaluation adds the metrics of `measure(state, batch)`.
 
-    A metric need be no mean over examples: `metrics.iou` is a ratio of counts over a whole split.
+    They may be any metrics that merge by addition; `metrics.iou`, for example, is a ratio of counts
+    over a whole split.
     """
 
     def evaluate(state: State, batch: Batch) -> Metrics:

@@ -1,10 +1,10 @@
-"""Gradients under a policy: in lower precision, over micro-batches, with averaged weights.
+"""Applying a rule: low precision, micro-batches, recomputed layers, frozen and averaged weights.
 
-A gradient learner keeps every promise of `Policy` by four calls: `cast` what a model is given,
-take `value_and_grad` of its loss, let `unfrozen` have its optimizer, and `averaged` its weights.
+A gradient learner writes its forward pass with `forward` and `forward_in_training`, its loss as a
+`LossFunction`, and takes its step from `update`. Everything in `Policy` then holds for it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -12,37 +12,129 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from dlcourse import optim
-from dlcourse.learner import Batch, Metrics, Policy
+from dlcourse import metrics, optim, parameters
+from dlcourse.learner import Batch, Metrics, Policy, Rule, Trained
 
-# (params, model_state, batch, key) -> (mean loss, (metrics, new model_state))
-LossFunction = Callable[[Any, Any, Batch, Any], tuple[jax.Array, tuple[Metrics, Any]]]
+HONOURS = frozenset(Policy._fields)  # of a learner that does as the first lines say
+
+# (params, model_state, batch, key) -> (loss, (other metrics, new model_state))
+LossFunction = Callable[[Any, Any, Batch, Any], tuple[metrics.Mean, tuple[Metrics, Any]]]
 
 
 def cast(tree: Any, policy: Policy) -> Any:
     """Floating-point leaves in the policy's precision; others as they are."""
-    dtype = jnp.dtype(policy.precision)
+    return _floats_as(jnp.dtype(policy.precision), tree)
+
+
+def _floats_as(dtype: Any, tree: Any) -> Any:
     return jax.tree.map(
         lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, tree
     )
 
 
-def value_and_grad(loss: LossFunction, policy: Policy) -> Callable[..., Any]:
-    """`(params, model_state, batch, key) -> (gradient, metrics, model_state)` of a mean loss.
+def forward_in_training(model: nn.Module, policy: Policy) -> Callable[..., Any]:
+    """`(params, model_state, inputs, key) -> (outputs in float32, new model_state)`.
 
-    With `policy.accumulate = k` the batch is cut into k equal micro-batches and their gradients
-    are averaged, one in memory at a time: the mean of equal means is the mean, so without dropout
-    and batch norm the gradient equals that of the whole batch. Batch norm normalises each
-    micro-batch by its own statistics, and moves its running averages k times.
+    Dropout draws from the key.
+    """
+
+    def apply(params: Any, model_state: Any, inputs: Any, key: Any) -> tuple[Any, Any]:
+        outputs, model_state = model.apply(
+            {"params": cast(params, policy), **model_state},
+            cast(inputs, policy),
+            train=True,
+            rngs={"dropout": key},
+            mutable=list(model_state),
+        )
+        return _floats_as(jnp.float32, outputs), model_state
+
+    return apply
+
+
+def forward(model: nn.Module, policy: Policy) -> Callable[[Trained, Any], Any]:
+    """`(trained, inputs) -> outputs in float32`, as evaluation and users compute them."""
+
+    def apply(trained: Trained, inputs: Any) -> Any:
+        variables = {"params": cast(trained.weights, policy), **trained.model_state}
+        return _floats_as(jnp.float32, model.apply(variables, cast(inputs, policy)))
+
+    return apply
+
+
+def start(rule: Rule, variables: Mapping[str, Any], part: str = "") -> Trained:
+    """The first `Trained` of a network.
+
+    Args:
+        rule: how it will be trained.
+        variables: `params` and the model's other collections, as Linen's `init` gives them.
+        part: the name of the network where a learner has several; it leads the paths that
+            `policy.freeze` matches.
+
+    Raises:
+        UserError: a learner of one network has no weight that `policy.freeze` matches.
+    """
+    model_state = {name: value for name, value in variables.items() if name != "params"}
+    params, policy = variables["params"], rule.policy
+    if policy.freeze is not None and not part:
+        parameters.matching(policy.freeze, params)
+    average = params if policy.ema is not None else None
+    return Trained(params, model_state, _optimizer(rule, part).init(params), average)
+
+
+def update(
+    rule: Rule, loss: LossFunction, part: str = "", name: str = "loss"
+) -> Callable[[Trained, Batch, Any], tuple[Trained, Metrics]]:
+    """`(trained, batch, key) -> (trained, metrics)`: one step of the optimizer down a mean loss.
+
+    Args:
+        rule: the optimizer and the policy.
+        loss: what is minimised, as a mean that is not divided yet.
+        part: as in `start`.
+        name: what the loss is called among the metrics.
+    """
+    optimizer = _optimizer(rule, part)
+    differentiate = gradient(loss, rule.policy)
+
+    def step(trained: Trained, batch: Batch, key: Any) -> tuple[Trained, Metrics]:
+        slope, mean, others, model_state = differentiate(
+            trained.params, trained.model_state, batch, key
+        )
+        updates, opt_state = optimizer.update(slope, trained.opt_state, trained.params)
+        params = optax.apply_updates(trained.params, updates)
+        average = _averaged(trained.average, params, rule.policy)
+        return Trained(params, model_state, opt_state, average), {
+            name: metrics.Loss(*mean)
+        } | others
+
+    return step
+
+
+def gradient(loss: LossFunction, policy: Policy) -> Callable[..., Any]:
+    """`(params, model_state, batch, key) -> (gradient, loss, other metrics, model_state)`.
+
+    With values v_i and weights w_i of the examples,
+
+        ∇L = Σ_i w_i ∇v_i / Σ_i w_i
+
+    With `policy.accumulate = k` the batch is cut into k micro-batches, one in memory at a time.
+    Their weighted gradients are summed and divided once, so without dropout and batch norm the
+    gradient equals that of the whole batch, also when micro-batches weigh differently. Batch norm
+    normalises each micro-batch by its own statistics and moves its running averages k times.
 
     With `policy.remat` the gradient is the same, and the backward pass holds the intermediate
     values of one layer at a time.
     """
-    differentiate = jax.grad(_recomputed(loss) if policy.remat else loss, has_aux=True)
+    loss = _recomputed(loss) if policy.remat else loss
+
+    def total(params: Any, model_state: Any, batch: Batch, key: Any) -> Any:
+        mean, (others, model_state) = loss(params, model_state, batch, key)
+        return mean.total, (metrics.Mean(*mean), others, model_state)
+
+    differentiate = jax.grad(total, has_aux=True)
 
     def whole(params: Any, model_state: Any, batch: Batch, key: Any) -> Any:
-        gradient, (metrics, model_state) = differentiate(params, model_state, batch, key)
-        return gradient, metrics, model_state
+        slope, (mean, others, model_state) = differentiate(params, model_state, batch, key)
+        return _divided(slope, mean.weight), mean, others, model_state
 
     def accumulated(params: Any, model_state: Any, batch: Batch, key: Any) -> Any:
         k = policy.accumulate
@@ -52,18 +144,39 @@ def value_and_grad(loss: LossFunction, policy: Policy) -> Callable[..., Any]:
         )
 
         def add(carry: Any, inputs: Any) -> Any:
-            total, model_state = carry
-            gradient, metrics, model_state = whole(params, model_state, *inputs)
-            return (jax.tree.map(jnp.add, total, gradient), model_state), metrics
+            slopes, model_state = carry
+            slope, (mean, others, model_state) = differentiate(params, model_state, *inputs)
+            return (jax.tree.map(jnp.add, slopes, slope), model_state), (mean, others)
 
         zeros = jax.tree.map(jnp.zeros_like, params)
-        (total, model_state), metrics = jax.lax.scan(
+        (slopes, model_state), measured = jax.lax.scan(
             add, (zeros, model_state), (micro, jax.random.split(key, k))
         )
-        gradient = jax.tree.map(lambda g: g / k, total)
-        return gradient, jax.tree.map(lambda m: m.sum(0), metrics), model_state
+        mean, others = jax.tree.map(lambda m: m.sum(0), measured)
+        return _divided(slopes, mean.weight), mean, others, model_state
 
     return accumulated if policy.accumulate > 1 else whole
+
+
+def _divided(slopes: Any, weight: jax.Array) -> Any:
+    """The mean gradient; 0 where no example counts."""
+    return jax.tree.map(lambda slope: slope / jnp.where(weight > 0, weight, 1.0), slopes)
+
+
+def _optimizer(rule: Rule, part: str) -> optax.GradientTransformation:
+    """The optimizer, which keeps the weights that the policy freezes."""
+    pattern = rule.policy.freeze
+    if pattern is None:
+        return rule.optimizer
+    return optim.freeze(rule.optimizer, lambda params: parameters.found(pattern, params, part))
+
+
+def _averaged(average: Any, params: Any, policy: Policy) -> Any:
+    """The moving average after an update; None without `policy.ema`.
+
+    It starts at the first weights, so it needs no bias correction.
+    """
+    return None if policy.ema is None else optim.ema(average, params, policy.ema)
 
 
 def _recomputed(loss: LossFunction) -> LossFunction:
@@ -75,10 +188,9 @@ def _recomputed(loss: LossFunction) -> LossFunction:
     On a CPU it saves nothing either: there XLA drops the barriers that keep both computations
     apart, before it merges what is equal.
     """
-
     inside: nn.Module | None = None
 
-    def again(
+    def checkpoint(
         call: Callable, args: tuple, kwargs: dict, context: nn.module.InterceptorContext
     ) -> Any:
         module = context.module
@@ -90,7 +202,7 @@ def _recomputed(loss: LossFunction) -> LossFunction:
         def layer(module: nn.Module, arrays: Any) -> Any:
             nonlocal inside
             inside = module  # the layer's double, whose variables are those of the checkpoint
-            # What is no array, such as `train=True`, is not for JAX to trace.
+            # Arguments that are not arrays, such as `train=True`, must not be traced.
             args, kwargs = jax.tree.map(
                 lambda leaf, array: leaf if array is None else array, given, arrays
             )
@@ -99,22 +211,7 @@ def _recomputed(loss: LossFunction) -> LossFunction:
         return nn.remat(layer)(module, arrays)
 
     def intercepted(*args: Any) -> Any:
-        with nn.intercept_methods(again):
+        with nn.intercept_methods(checkpoint):
             return loss(*args)
 
     return intercepted
-
-
-def unfrozen(
-    optimizer: optax.GradientTransformation, policy: Policy
-) -> optax.GradientTransformation:
-    """`optimizer`, which leaves the weights as they are that `policy.freeze` names."""
-    return optimizer if policy.freeze is None else optim.freeze(optimizer, policy.freeze)
-
-
-def averaged(average: Any, params: Any, policy: Policy) -> Any:
-    """The moving average of the weights after an update; None without `policy.ema`.
-
-    It begins at the first weights, so it needs no bias correction.
-    """
-    return None if policy.ema is None else optim.ema(average, params, policy.ema)

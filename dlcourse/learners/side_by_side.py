@@ -1,18 +1,20 @@
-"""Different learners side by side, on the same batches: what a comparison is made of."""
+"""Different learners side by side, on the same batches: one way to compare."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 from dlcourse.learner import Batch, Learner, Metrics, State
 
 
-def together(learners: Mapping[str, Learner]) -> Learner:
+def side_by_side(learners: Mapping[str, Learner]) -> Learner:
     """Trains every one of `learners` in the same steps, each as it would learn alone.
 
-    They may differ in anything, a model or a rule; for those that differ in numbers only,
-    `training.population` makes one vectorised program. All see the same batches and the same keys.
+    They may differ in anything: a model, a rule, a target. For learners that differ only in
+    numbers, `training.population` makes one vectorised program. All see the same batches and keys.
 
-    The state is a dict by name. The metric m of the learner n is called `m/n`.
+    The state and the outputs of `apply` are dicts by name. The metric m of the learner n is called
+    `m/n`. An option of the policy is honoured if every learner honours it.
     """
 
     def init(key: Any, batch: Batch) -> State:
@@ -28,7 +30,11 @@ def together(learners: Mapping[str, Learner]) -> Learner:
     def evaluate(state: State, batch: Batch) -> Metrics:
         return _named({name: each.evaluate(state[name], batch) for name, each in learners.items()})
 
-    return Learner(init, step, evaluate)
+    def apply(state: State, batch: Batch, key: Any) -> dict[str, Any]:
+        return {name: each.apply(state[name], batch, key) for name, each in learners.items()}
+
+    honours = functools.reduce(frozenset.intersection, (each.honours for each in learners.values()))
+    return Learner(init, step, evaluate, apply, honours, parts=tuple(learners))
 
 
 def _named(values: Mapping[str, Metrics]) -> Metrics:

@@ -1,5 +1,6 @@
-"""Learning to act from what came of acting: deep Q-learning."""
+"""Deep Q-learning: acting, and learning values from remembered transitions."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +11,10 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from dlcourse import metrics, optim
+from dlcourse import metrics, optim, streams
 from dlcourse.environments import Environment
-from dlcourse.learner import Batch, Learner, Metrics, Policy
-from dlcourse.learners import rule as gradients
+from dlcourse.learner import Batch, Learner, Metrics, Rule, Trained
+from dlcourse.learners.rule import HONOURS, forward, forward_in_training, start, update
 
 
 @flax.struct.dataclass
@@ -21,20 +22,16 @@ class DQNState:
     """The state of a DQN learner.
 
     Attributes:
-        params: θ, the weights of Q.
-        target: θ⁻, those of the target network.
-        opt_state: the optimizer's.
-        average: the moving average of θ, None without one.
+        network: the `Trained` of Q; its params are θ.
+        target: θ⁻, the weights of the target network.
         worlds: the environments in play.
-        replay: what was seen (`view`), done (`action`), got (`reward`) and seen then (`next_view`,
-            `done`), each `[rows, worlds, ...]`: a ring, with move t in row t mod rows.
+        replay: the last transitions (`view`, `action`, `reward`, `next_view`, `terminated`), each
+            `[rows, worlds, ...]`: a ring buffer, with move t in row t mod rows.
         moves: how many moves were made in each world.
     """
 
-    params: Any
+    network: Trained
     target: Any
-    opt_state: Any
-    average: Any
     worlds: Any
     replay: Any
     moves: Any
@@ -43,27 +40,28 @@ class DQNState:
 def dqn(
     environment: Environment,
     model: nn.Module,
-    optimizer: optax.GradientTransformation,
+    rule: Rule,
     *,
     exploration: Callable[[ArrayLike], ArrayLike],
     discount: float = 0.9,
     target_decay: float = 0.995,
     worlds: int = 16,
     replay_moves: int = 4000,
-    evaluation_seed: int = 0,
-    policy: Policy = Policy(),
 ) -> Learner:
     """Deep Q-learning with replay and a target network (Mnih et al., 2015; deck 003).
 
-        y = r + γ (1 - done) max_a' Q(s', a'; θ⁻)
+        y = r + γ (1 - terminated) max_a' Q(s', a'; θ⁻)
         L(θ) = E[huber(Q(s, a; θ) - y)],    θ⁻ <- τ θ⁻ + (1 - τ) θ
 
     A step makes one ε-greedy move in each of several worlds, writes these transitions into the
     replay, and updates θ once on transitions drawn from all of it: as many as the training batch
-    has examples, and nothing else of that batch is used. Where an episode is done another begins.
+    has examples, and nothing else of that batch is used. When an episode ends, another begins. An
+    episode that only ran out of time is truncated, not terminated: its last state has a future,
+    so the target bootstraps through it.
 
-    Evaluation plays one greedy episode for each number in `batch["episode"]`, on the board that
-    `evaluation_seed` and the number draw, and one at random on the same board.
+    Evaluation plays one greedy episode for each example, on a board drawn from the example's
+    number, and one at random on the same board. Metrics are measured when an episode ends or after
+    `environment.duration` moves. `apply` gives the greedy actions for `view`.
 
     The deck squares the error; Huber's loss, half the square up to 1 and linear beyond, is the
     clipped error of Mnih et al. They copy θ to θ⁻ every so often; that θ⁻ follows θ slowly is from
@@ -73,55 +71,52 @@ def dqn(
     Args:
         environment: the world.
         model: `model(views)`, the values Q of all actions.
-        optimizer: an optax chain.
+        rule: how Q is trained, `config.rule(optax_chain)`.
         exploration: ε(t), the probability of a random move at step t.
         discount: γ.
         target_decay: τ.
         worlds: how many environments are played side by side.
         replay_moves: how many moves of each world are remembered.
-        evaluation_seed: draws the boards of evaluation.
-        policy: precision, micro-batches, averaged and frozen weights.
     """
     observe = jax.vmap(environment.observe)
-    optimizer = gradients.unfrozen(optimizer, policy)
-    value = _valuer(model, policy)
+    value, value_in_training = forward(model, rule.policy), forward_in_training(model, rule.policy)
 
     def play(state: DQNState, epsilon: jax.Array, key: Any) -> tuple[Any, Any, jax.Array]:
         """One move in every world: the worlds and the replay after it, and the rewards."""
         explore_key, action_key, reset_key = jax.random.split(key, 3)
         view = observe(state.worlds)
-        greedy = jnp.argmax(value(state.params, view), axis=-1)
+        greedy = jnp.argmax(
+            value(dataclasses.replace(state.network, average=None), as_floats(view)), axis=-1
+        )
         random = jax.random.randint(action_key, (worlds,), 0, environment.num_actions)
         action = jnp.where(jax.random.bernoulli(explore_key, epsilon, (worlds,)), random, greedy)
-        moved, reward, done = jax.vmap(environment.step)(state.worlds, action)
+        moved, reward, terminated, truncated = jax.vmap(environment.step)(state.worlds, action)
         seen = {
             "view": view,
             "action": action,
             "reward": reward,
             "next_view": observe(moved),
-            "done": done,
+            "terminated": terminated,
         }
         row = state.moves % replay_moves
         replay = {name: ring.at[row].set(seen[name]) for name, ring in state.replay.items()}
         fresh = jax.vmap(environment.reset)(jax.random.split(reset_key, worlds))
-        return jax.vmap(_where)(done, fresh, moved), replay, reward
+        return jax.vmap(_where)(terminated | truncated, fresh, moved), replay, reward
 
     def init(key: Any, batch: Batch) -> DQNState:
         params_key, reset_key = jax.random.split(key)
         current = jax.vmap(environment.reset)(jax.random.split(reset_key, worlds))
         view = observe(current)
-        params = model.init(params_key, view.astype(jnp.float32))["params"]
+        network = start(rule, model.init(params_key, as_floats(view)))
         rows = (replay_moves, worlds)
         replay = {
             "view": jnp.zeros((replay_moves, *view.shape), view.dtype),
             "action": jnp.zeros(rows, jnp.int32),
             "reward": jnp.zeros(rows, jnp.float32),
             "next_view": jnp.zeros((replay_moves, *view.shape), view.dtype),
-            "done": jnp.zeros(rows, bool),
+            "terminated": jnp.zeros(rows, bool),
         }
-        average = params if policy.ema is not None else None
-        moves = jnp.zeros((), jnp.int32)
-        return DQNState(params, params, optimizer.init(params), average, current, replay, moves)
+        return DQNState(network, network.params, current, replay, jnp.zeros((), jnp.int32))
 
     def step(state: DQNState, batch: Batch, key: Any) -> tuple[DQNState, Metrics]:
         play_key, row_key, world_key, loss_key = jax.random.split(key, 4)
@@ -134,23 +129,18 @@ def dqn(
         remembered = {name: ring[row, world] for name, ring in replay.items()}
 
         def loss_of(params: Any, model_state: Any, batch: Batch, key: Any) -> Any:
-            best = jnp.max(value(state.target, batch["next_view"]), axis=-1)
-            y = batch["reward"] + discount * jnp.where(batch["done"], 0.0, best)
-            q = value(params, batch["view"])
+            target = dataclasses.replace(state.network, params=state.target, average=None)
+            after = value(target, as_floats(batch["next_view"]))
+            future = jnp.where(batch["terminated"], 0.0, jnp.max(after, axis=-1))
+            q, model_state = value_in_training(params, model_state, as_floats(batch["view"]), key)
             q = jnp.take_along_axis(q, batch["action"][:, None], axis=-1)[:, 0]
-            loss = metrics.mean(optax.huber_loss(q, y))
-            return loss.value, ({"loss": loss, "q_value": metrics.mean(q)}, model_state)
+            loss = metrics.mean(optax.huber_loss(q, batch["reward"] + discount * future))
+            return loss, ({"q_value": metrics.mean(q)}, model_state)
 
-        gradient, measured, _ = gradients.value_and_grad(loss_of, policy)(
-            state.params, {}, remembered, loss_key
-        )
-        updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
+        network, measured = update(rule, loss_of)(state.network, remembered, loss_key)
         state = DQNState(
-            params=params,
-            target=optim.ema(state.target, params, target_decay),
-            opt_state=opt_state,
-            average=gradients.averaged(state.average, params, policy),
+            network=network,
+            target=optim.ema(state.target, network.params, target_decay),
             worlds=current,
             replay=replay,
             moves=state.moves + 1,
@@ -158,13 +148,11 @@ def dqn(
         measured |= {"reward": metrics.mean(reward), "epsilon": metrics.scalar(epsilon)}
         return state, measured
 
-    greedy = player(model, policy=policy)
+    def apply(state: DQNState, batch: Batch, key: Any) -> jax.Array:
+        return jnp.argmax(value(state.network, as_floats(batch["view"])), axis=-1)
 
     def evaluate(state: DQNState, batch: Batch) -> Metrics:
-        key = jax.random.key(evaluation_seed)
-        keys = jax.vmap(lambda episode: jax.random.split(jax.random.fold_in(key, episode)))(
-            batch["episode"]
-        )
+        keys = jax.vmap(jax.random.split)(streams.of_examples("episode", batch["episode"]))
         starts = jax.vmap(environment.reset)(keys[:, 0])
 
         def at_random(move: Any, views: Any) -> Any:
@@ -175,40 +163,28 @@ def dqn(
             return jax.vmap(draw)(keys[:, 1])
 
         def played(act: Callable[[Any, Any], jax.Array]) -> Metrics:
-            def move(number: Any, current: Any) -> Any:
-                return jax.vmap(environment.step)(current, act(number, observe(current)))[0]
+            def move(number: Any, playing: Any) -> Any:
+                current, over = playing
+                moved, _, terminated, truncated = jax.vmap(environment.step)(
+                    current, act(number, observe(current))
+                )
+                # An episode that has ended stays as it ended.
+                return jax.vmap(_where)(over, current, moved), over | terminated | truncated
 
-            end = jax.lax.fori_loop(0, environment.duration, move, starts)
+            begun = (starts, jnp.zeros(len(keys), bool))
+            end, _ = jax.lax.fori_loop(0, environment.duration, move, begun)
             score = jax.vmap(environment.score)(end)
             return {name: metrics.mean(each, batch["mask"]) for name, each in score.items()}
 
-        learned = played(lambda move, views: greedy(state, views))
+        learned = played(lambda move, views: apply(state, {"view": views}, None))
         return learned | {"random_return": played(at_random)["return"]}
 
-    return Learner(init, step, evaluate)
+    return Learner(init, step, evaluate, apply, HONOURS)
 
 
-def player(
-    model: nn.Module, *, policy: Policy = Policy()
-) -> Callable[[DQNState, jax.Array], jax.Array]:
-    """`(state, views) -> actions`, the greedy ones, by its averaged weights if it has them."""
-    value = _valuer(model, policy)
-
-    def act(state: DQNState, views: jax.Array) -> jax.Array:
-        params = state.params if state.average is None else state.average
-        return jnp.argmax(value(params, views), axis=-1)
-
-    return act
-
-
-def _valuer(model: nn.Module, policy: Policy) -> Callable[[Any, jax.Array], jax.Array]:
-    """`(params, views) -> values` in the policy's precision; views may be of any dtype."""
-
-    def value(params: Any, views: jax.Array) -> jax.Array:
-        variables = {"params": gradients.cast(params, policy)}
-        return model.apply(variables, views.astype(policy.precision)).astype(jnp.float32)
-
-    return value
+def as_floats(views: jax.Array) -> jax.Array:
+    """Views of any dtype, as a network takes them; the replay keeps their own dtype."""
+    return views.astype(jnp.float32)
 
 
 def _where(condition: jax.Array, one: Any, other: Any) -> Any:

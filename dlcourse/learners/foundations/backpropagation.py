@@ -1,26 +1,17 @@
-"""Gradient descent on the recurrences of `models.backpropagation`, without JAX's own gradient."""
+"""Gradient descent with back-propagation written out, without JAX's gradient."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 from jaxtyping import Array
 
 from dlcourse import metrics
-from dlcourse.learner import Batch, Learner, Metrics
+from dlcourse.learner import Batch, Learner, Metrics, Trained
 from dlcourse.models.foundations import activations
 from dlcourse.models.foundations import backpropagation as written_out
 from dlcourse.models.foundations.activations import ACTIVATIONS, Activation
 from dlcourse.models.foundations.backpropagation import Layer
-
-
-@struct.dataclass
-class BackpropagationState:
-    """The layers, as deck 001 writes them."""
-
-    layers: Any
 
 
 def backpropagation(
@@ -36,7 +27,8 @@ def backpropagation(
 ) -> Learner:
     """`W := W - alpha dW` with dW by back-propagation written out (deck 001).
 
-    Batches hold an example in a row, as everywhere; the recurrences take it in a column.
+    Batches hold an example in a row, as everywhere; the recurrences take it in a column. The
+    state's `params` are the layers; `apply` gives the activations of the last, `[batch, outputs]`.
 
     Args:
         layers: from a key to the layers at the start, `models.backpropagation.initial_layers`.
@@ -52,24 +44,27 @@ def backpropagation(
     def columns(values: Array) -> Array:
         return values.reshape(len(values), -1).T * 1.0
 
-    def init(key: Array, batch: Batch) -> BackpropagationState:
-        return BackpropagationState(list(layers(key)))
+    def init(key: Array, batch: Batch) -> Trained:
+        return Trained(list(layers(key)))
 
-    def step(
-        state: BackpropagationState, batch: Batch, key: Array
-    ) -> tuple[BackpropagationState, Metrics]:
+    def step(state: Trained, batch: Batch, key: Array) -> tuple[Trained, Metrics]:
         X, Y = columns(batch[inputs]), columns(batch[target])
-        passed = written_out.forward(state.layers, X, hidden, output)
-        gradients = written_out.backward(state.layers, passed, Y, hidden)
+        passed = written_out.forward(state.params, X, hidden, output)
+        gradients = written_out.backward(state.params, passed, Y, hidden)
         if not biases:
             gradients = [Layer(each.W, jnp.zeros_like(each.b)) for each in gradients]
-        new = written_out.descend(state.layers, gradients, learning_rate)
-        return BackpropagationState(new), {"cost": metrics.scalar(cost(passed.Z[-1], Y))}
+        new = written_out.descend(state.params, gradients, learning_rate)
+        return Trained(new), {"cost": metrics.Loss(*metrics.scalar(cost(passed.Z[-1], Y)))}
 
-    def evaluate(state: BackpropagationState, batch: Batch) -> Metrics:
-        X, Y = columns(batch[inputs]), columns(batch[target])
-        Z = written_out.forward(state.layers, X, hidden, output).Z[-1]
+    def passed_through(state: Trained, batch: Batch) -> written_out.Pass:
+        return written_out.forward(state.params, columns(batch[inputs]), hidden, output)
+
+    def evaluate(state: Trained, batch: Batch) -> Metrics:
+        Z, Y = passed_through(state, batch).Z[-1], columns(batch[target])
         costs = jax.vmap(lambda z, y: cost(z[:, None], y[:, None]), in_axes=1)(Z, Y)
         return {"cost": metrics.mean(costs, batch["mask"])}
 
-    return Learner(init, step, evaluate)
+    def apply(state: Trained, batch: Batch, key: Array) -> Array:
+        return passed_through(state, batch).A[-1].T
+
+    return Learner(init, step, evaluate, apply)

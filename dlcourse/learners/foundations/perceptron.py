@@ -1,4 +1,4 @@
-"""Rosenblatt's rule: a learner without a gradient."""
+"""The perceptron rule: a learner without a gradient."""
 
 import math
 from collections.abc import Callable
@@ -11,15 +11,20 @@ from flax import struct
 from jaxtyping import Array, Float, Int
 
 from dlcourse import metrics
-from dlcourse.learner import Batch, Learner, Metrics
+from dlcourse.learner import Batch, Learner, Metrics, Trained
 from dlcourse.models.foundations import activations, initializers, neuron
 
 
 @struct.dataclass
 class PerceptronState:
-    """Weights, and how often each output was wrong so far."""
+    """The state of a perceptron.
 
-    neuron: Any
+    Attributes:
+        neuron: a `Trained` whose params are a `Neuron`.
+        mistakes: how often each output was wrong so far, int32 `[outputs]`.
+    """
+
+    neuron: Trained
     mistakes: Any
 
 
@@ -36,18 +41,18 @@ def perceptron(
         o = step(w^T x + b)
         w := w + alpha (y - o) x,    b := b + alpha (y - o)
 
-    One example after the other, in the order of the batch: the rule as written, whatever the
-    batch size. An example that is classified well changes nothing, so a pass over the data
-    without a mistake is the end; `mistake_bound` says when at the latest. On data that no line
-    separates, such as XOR, it cycles for ever.
+    Examples are taken one by one in the order of the batch, so the batch size changes nothing. A
+    correct example changes nothing either: after a pass without a mistake the weights are final.
+    `mistake_bound` bounds the number of mistakes before that. On data that are not linearly
+    separable, such as XOR, the weights cycle.
 
-    Two classes take one output, more take one each (one-vs-rest, told apart by the largest
-    score). From zero weights the rate only scales them and changes no prediction.
+    Two classes take one output; more take one output each (one-vs-rest, the largest score wins).
+    From zero weights the rate only scales the weights and changes no prediction.
 
     Args:
         num_classes: how many labels there are.
         learning_rate: alpha.
-        kernel_init: the weights to begin with; the bias begins at zero.
+        kernel_init: of the weights; the bias starts at zero.
         inputs: which entry of the batch is x.
         target: which entry is the label.
     """
@@ -56,7 +61,7 @@ def perceptron(
     def init(key: Array, batch: Batch) -> PerceptronState:
         size = batch[inputs][0].size
         weights = neuron.Neuron(kernel_init(key, (size, outputs)), jnp.zeros(outputs))
-        return PerceptronState(weights, jnp.zeros(outputs, jnp.int32))
+        return PerceptronState(Trained(weights), jnp.zeros(outputs, jnp.int32))
 
     def step(state: PerceptronState, batch: Batch, key: Array) -> tuple[PerceptronState, Metrics]:
         x = batch[inputs].reshape(len(batch[inputs]), -1)
@@ -70,16 +75,20 @@ def perceptron(
                 weights.b + learning_rate * error,
             ), jnp.abs(error)
 
-        weights, wrong = jax.lax.scan(rosenblatt, state.neuron, (x, y))
-        state = PerceptronState(weights, state.mistakes + jnp.sum(wrong, axis=0, dtype=jnp.int32))
-        return state, {"mistakes": metrics.mean(jnp.max(wrong, axis=1))}
+        weights, wrong = jax.lax.scan(rosenblatt, state.neuron.params, (x, y))
+        mistakes = state.mistakes + jnp.sum(wrong, axis=0, dtype=jnp.int32)
+        measured = {"mistakes": metrics.mean(jnp.max(wrong, axis=1))}
+        return PerceptronState(Trained(weights), mistakes), measured
+
+    def apply(state: PerceptronState, batch: Batch, key: Array | None) -> Array:
+        x = batch[inputs].reshape(len(batch[inputs]), -1)
+        return neuron.scores(state.neuron.params, x)
 
     def evaluate(state: PerceptronState, batch: Batch) -> Metrics:
-        x = batch[inputs].reshape(len(batch[inputs]), -1)
-        right = neuron.predict(neuron.scores(state.neuron, x)) == batch[target]
+        right = neuron.predict(apply(state, batch, None)) == batch[target]
         return {"accuracy": metrics.mean(right * 1.0, batch["mask"])}
 
-    return Learner(init, step, evaluate)
+    return Learner(init, step, evaluate, apply)
 
 
 def mistake_bound(
@@ -87,14 +96,13 @@ def mistake_bound(
     labels: Int[np.ndarray, " examples"],
     start: neuron.Neuron | None = None,
 ) -> float:
-    """The most mistakes that the rule can make on examples of two classes (Novikoff 1962).
+    """The maximum number of mistakes of the rule on two classes (Novikoff 1962).
 
         (R / gamma)^2 + 2 |w_0| / gamma,    R = max |(x, 1)|,    gamma = min (2y - 1) (x, 1).u
 
-    It holds for every unit vector u that separates the examples; u is here a support vector
-    machine's, whose margin is wide. Where none separates them the bound is infinite. The second
-    term, absent from the theorem as it is usually printed, is what weights other than zero at the
-    start can cost at rate 1.
+    It holds for every unit vector u that separates the examples; here u is that of a support vector
+    machine, which has a wide margin. Without a separating u the bound is infinite. The second term,
+    which textbooks omit, accounts for initial weights other than zero at rate 1.
     """
     from sklearn.svm import SVC
 

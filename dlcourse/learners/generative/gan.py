@@ -1,4 +1,4 @@
-"""Two networks against each other: generative adversarial networks."""
+"""Generative adversarial networks: two networks against each other."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,153 +7,106 @@ import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
-import optax
 
-from dlcourse import losses, metrics, optim, parameters
-from dlcourse.learner import Batch, Learner, Metrics, Policy
-from dlcourse.learners import rule as gradients
+from dlcourse import losses, metrics, parameters, streams
+from dlcourse.learner import Batch, Learner, Metrics, Rule, Trained
+from dlcourse.learners.rule import HONOURS, forward, forward_in_training, start, update
 
 
 @flax.struct.dataclass
 class GANState:
-    """The state of a GAN: weights, batch-norm averages and optimizer of both networks.
+    """The state of a GAN: weights, batch-norm averages and optimizer of both networks."""
 
-    `params`, `model_state` and `opt_state` are dicts with `generator` and `discriminator`;
-    `average` is the generator's averaged weights, None without.
-    """
-
-    params: Any
-    model_state: Any
-    opt_state: Any
-    average: Any
+    generator: Trained
+    discriminator: Trained
 
 
 def gan(
     generator: nn.Module,
     discriminator: nn.Module,
-    generator_optimizer: optax.GradientTransformation,
-    discriminator_optimizer: optax.GradientTransformation,
+    generator_rule: Rule,
+    discriminator_rule: Rule,
     *,
     latent: int = 32,
     generator_loss: Callable[[Any], Any] = losses.gan_generator_non_saturating,
-    evaluation_seed: int = 0,
-    policy: Policy = Policy(),
 ) -> Learner:
     """Goodfellow et al. (2014), deck 003: `min_G max_D E[log D(x)] + E[log(1 - D(G(z)))]`.
 
     A step updates the discriminator on a batch and as many fakes, then the generator through the
-    new discriminator. Evaluation gives every real image a latent of its own, drawn from
-    `evaluation_seed` and the image's number, and measures the Fréchet distance of pixels.
+    new discriminator. Evaluation draws one latent for each real image, from the image's number,
+    and measures the Fréchet distance of pixels.
+
+    `apply` gives one sample for each row of the batch: of `latent` if the batch holds it, else of
+    latents drawn from the key for each example in `index`.
 
     Args:
         generator: `generator(z, train=...)`, an image for each latent.
         discriminator: `discriminator(x, train=...)`, a logit for each image.
-        generator_optimizer: an optax chain.
-        discriminator_optimizer: another.
-        latent: the dimension of z, standard normal.
-        generator_loss: of the logits of fakes; the non-saturating one unless told.
-        evaluation_seed: draws the latents of evaluation.
-        policy: precision, micro-batches, averaged and frozen weights.
+        generator_rule: how the generator is trained, `config.rule(optax_chain)`.
+        discriminator_rule: how the discriminator is trained.
+        latent: the dimension of z, which is standard normal.
+        generator_loss: of the logits of fakes, `[batch]`.
     """
-    models = {"generator": generator, "discriminator": discriminator}
-    optimizers = {"generator": generator_optimizer, "discriminator": discriminator_optimizer}
-
-    def apply(name: str, params: Any, model_state: Any, x: Any, key: Any) -> tuple[Any, Any]:
-        return models[name].apply(
-            {"params": gradients.cast(params, policy), **model_state},
-            gradients.cast(x, policy),
-            train=True,
-            rngs={"dropout": key},
-            mutable=list(model_state),
-        )
-
-    def optimizer(name: str, params: Any) -> optax.GradientTransformation:
-        """Of one network; what it leaves frozen is looked for in the weights of both."""
-        if policy.freeze is None:
-            return optimizers[name]
-        frozen = parameters.matching(policy.freeze, params)
-        return optim.freeze(optimizers[name], lambda params: frozen[name])
+    policy = generator_rule.policy
+    make, make_in_training = forward(generator, policy), forward_in_training(generator, policy)
+    judge = forward(discriminator, discriminator_rule.policy)
+    judge_in_training = forward_in_training(discriminator, discriminator_rule.policy)
 
     def init(key: Any, batch: Batch) -> GANState:
         keys = jax.random.split(key)
-        variables = {
-            "generator": generator.init(keys[0], jnp.zeros((1, latent))),
-            "discriminator": discriminator.init(keys[1], batch["image"][:1]),
-        }
-        params = {name: v.pop("params") for name, v in variables.items()}
-        opt_state = {name: optimizer(name, params).init(params[name]) for name in models}
-        average = params["generator"] if policy.ema is not None else None
-        return GANState(params, variables, opt_state, average)
+        made = generator.init(keys[0], jnp.zeros((1, latent)))
+        judged = discriminator.init(keys[1], batch["image"][:1])
+        if policy.freeze is not None:  # found in at least one of the two
+            both = {"generator": made["params"], "discriminator": judged["params"]}
+            parameters.matching(policy.freeze, both)
+        return GANState(
+            start(generator_rule, made, "generator"),
+            start(discriminator_rule, judged, "discriminator"),
+        )
 
     def discriminator_loss(params: Any, model_state: Any, batch: Batch, key: Any) -> Any:
         real_key, fake_key = jax.random.split(key)
-        real, model_state = apply("discriminator", params, model_state, batch["real"], real_key)
-        fake, model_state = apply("discriminator", params, model_state, batch["fake"], fake_key)
-        real, fake = real.astype(jnp.float32), fake.astype(jnp.float32)
-        loss = metrics.mean(losses.gan_discriminator(real, fake))
-        measured = {
-            "discriminator_loss": loss,
+        real, model_state = judge_in_training(params, model_state, batch["real"], real_key)
+        fake, model_state = judge_in_training(params, model_state, batch["fake"], fake_key)
+        probabilities = {
             "real_probability": metrics.mean(nn.sigmoid(real)),
             "fake_probability": metrics.mean(nn.sigmoid(fake)),
         }
-        return loss.value, (measured, model_state)
+        return metrics.mean(losses.gan_discriminator(real, fake)), (probabilities, model_state)
+
+    update_discriminator = update(
+        discriminator_rule, discriminator_loss, "discriminator", "discriminator_loss"
+    )
 
     def step(state: GANState, batch: Batch, key: Any) -> tuple[GANState, Metrics]:
         latent_key, fake_key, critic_key, maker_key = jax.random.split(key, 4)
         z = jax.random.normal(latent_key, (batch["image"].shape[0], latent))
-        fake, _ = apply(
-            "generator", state.params["generator"], state.model_state["generator"], z, fake_key
-        )
-
-        def generator_loss_of(params: Any, model_state: Any, batch: Batch, key: Any) -> Any:
-            maker_key, critic_key = jax.random.split(key)
-            image, model_state = apply("generator", params, model_state, batch["z"], maker_key)
-            logits, _ = apply(
-                "discriminator",
-                critic_params,
-                state.model_state["discriminator"],
-                image,
-                critic_key,
-            )
-            loss = metrics.mean(generator_loss(logits.astype(jnp.float32)))
-            return loss.value, ({"generator_loss": loss}, model_state)
-
-        critic_params, critic_opt, critic_model, critic_metrics = _update(
-            "discriminator",
-            discriminator_loss,
-            state,
+        old = state.generator
+        fake, _ = make_in_training(old.params, old.model_state, z, fake_key)
+        critic, critic_metrics = update_discriminator(
+            state.discriminator,
             {"real": batch["image"], "fake": jax.lax.stop_gradient(fake)},
             critic_key,
         )
-        params, opt_state, model_state, maker_metrics = _update(
-            "generator", generator_loss_of, state, {"z": z}, maker_key
-        )
-        return GANState(
-            {"generator": params, "discriminator": critic_params},
-            {"generator": model_state, "discriminator": critic_model},
-            {"generator": opt_state, "discriminator": critic_opt},
-            gradients.averaged(state.average, params, policy),
-        ), critic_metrics | maker_metrics
 
-    def _update(name: str, loss: Any, state: GANState, batch: Batch, key: Any) -> Any:
-        gradient, measured, model_state = gradients.value_and_grad(loss, policy)(
-            state.params[name], state.model_state[name], batch, key
-        )
-        updates, opt_state = optimizer(name, state.params).update(
-            gradient, state.opt_state[name], state.params[name]
-        )
-        params = optax.apply_updates(state.params[name], updates)
-        return params, opt_state, model_state, measured
+        def loss_of_generator(params: Any, model_state: Any, batch: Batch, key: Any) -> Any:
+            maker_key, critic_key = jax.random.split(key)
+            image, model_state = make_in_training(params, model_state, batch["z"], maker_key)
+            before = state.discriminator.model_state
+            logits, _ = judge_in_training(critic.params, before, image, critic_key)
+            return metrics.mean(generator_loss(logits)), ({}, model_state)
 
-    make = sampler(generator, policy=policy)
+        update_generator = update(generator_rule, loss_of_generator, "generator", "generator_loss")
+        maker, maker_metrics = update_generator(old, {"z": z}, maker_key)
+        return GANState(maker, critic), critic_metrics | maker_metrics
+
+    def draw(keys: Any) -> jax.Array:
+        return jax.vmap(lambda key: jax.random.normal(key, (latent,)))(keys)
 
     def evaluate(state: GANState, batch: Batch) -> Metrics:
-        key = jax.random.key(evaluation_seed)
-        keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(batch["index"])
-        fake = make(state, jax.vmap(lambda key: jax.random.normal(key, (latent,)))(keys))
-        critic = {"params": state.params["discriminator"], **state.model_state["discriminator"]}
-        real_logits = discriminator.apply(critic, batch["image"])
-        fake_logits = discriminator.apply(critic, fake)
+        fake = make(state.generator, draw(streams.of_examples("latent", batch["index"])))
+        real_logits = judge(state.discriminator, batch["image"])
+        fake_logits = judge(state.discriminator, fake)
         mask, size = batch["mask"], batch["mask"].shape[0]
         return {
             "discriminator_loss": metrics.mean(
@@ -165,17 +118,12 @@ def gan(
             ),
         }
 
-    return Learner(init, step, evaluate)
+    def apply(state: GANState, batch: Batch, key: Any) -> jax.Array:
+        if "latent" in batch:
+            return make(state.generator, batch["latent"])
+        return make(
+            state.generator,
+            draw(jax.vmap(lambda index: jax.random.fold_in(key, index))(batch["index"])),
+        )
 
-
-def sampler(generator: nn.Module, *, policy: Policy = Policy()) -> Callable[[GANState, Any], Any]:
-    """`(state, z) -> images` of a trained GAN, with its averaged weights if it has them."""
-
-    def sample(state: GANState, z: jax.Array) -> jax.Array:
-        params = state.params["generator"] if state.average is None else state.average
-        return generator.apply(
-            {"params": gradients.cast(params, policy), **state.model_state["generator"]},
-            gradients.cast(z, policy),
-        ).astype(jnp.float32)
-
-    return sample
+    return Learner(init, step, evaluate, apply, HONOURS)
