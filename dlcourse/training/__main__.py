@@ -1,4 +1,4 @@
-"""Looks at a run again, from its folder alone: `python -m dlcourse.training --help`."""
+"""Commands on a run folder: `python -m dlcourse.training --help`."""
 
 import dataclasses
 import json
@@ -29,7 +29,7 @@ class Evaluate:
 
 @dataclasses.dataclass(frozen=True)
 class Replay:
-    """Does one step of a run again, from the checkpoint before it, and says what became of it."""
+    """Does one step of a run again, from the checkpoint before it, and prints the results."""
 
     run: Annotated[pathlib.Path, tyro.conf.Positional]
     """The run folder."""
@@ -45,18 +45,18 @@ def main() -> int:
     options = tyro.extras.subcommand_cli_from_dict(
         {"evaluate": Evaluate, "replay": Replay}, prog="python -m dlcourse.training"
     )
-    from dlcourse.training.commands import command_line
-    from dlcourse.training.commands import evaluate as again
-    from dlcourse.training.commands.replay import replay
+    from dlcourse.training.commands.evaluate import evaluate, open_folder
+    from dlcourse.training.commands.process import prepare_process
+    from dlcourse.training.commands.replay import describe_step
     from dlcourse.training.config import Config
 
     try:
-        command_line.prepare_process(Config())
-        loop = again.reopen(options.run, options.experiment, options.mesh)
+        prepare_process(Config())
+        loop = open_folder(options.run, options.experiment, options.mesh).loop()
         if isinstance(options, Evaluate):
-            print(json.dumps(again.evaluate(loop, options.step, options.figures), indent=2))
+            print(json.dumps(evaluate(loop, options.step, options.figures), indent=2))
         else:
-            for line in replay(loop, options.step):
+            for line in describe_step(loop, options.step):
                 print(line)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

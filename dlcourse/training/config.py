@@ -1,38 +1,63 @@
-"""What every experiment can be told on the command line."""
+"""The options that all experiments share: what a run computes, and where it is computed."""
 
 import dataclasses
 import math
 import pathlib
 import re
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
+
+import optax
 
 from dlcourse.data import Dataset
-from dlcourse.learner import Policy
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(steps?|epochs?|%)")
-
-# Fields that say where and how fast a run is computed, but not what it computes: a run may go on
-# with other values of these.
-PLACE = frozenset(
-    {
-        "workdir", "mesh", "stream", "checkpoint_every", "keep", "compilation_cache", "progress",
-        "coordinator", "num_processes", "process_id", "dry_run", "replay", "remat",
-    }
-)  # fmt: skip
+from dlcourse.learner import Policy, Rule
+from dlcourse.training.cadence import Cadence, is_duration
 
 AT_LEAST_1, NOT_NEGATIVE = (1, math.inf), (0, math.inf)  # limits of a number
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Execution:
+    """Where and how a run is computed. These fields do not affect what it learns.
+
+    An unfinished run may be resumed with other values of these, and a search cannot vary them.
+    """
+
+    workdir: pathlib.Path | None = None
+    """Run folder, by default a new one under `runs/<experiment>/`; an unfinished run continues."""
+    mesh: str = "data=-1"
+    """Number of devices along the axes `data`, `fsdp`, `tensor`; -1 means all that remain."""
+    stream: bool = False
+    """Read examples on demand, even if the set fits in memory."""
+    checkpoint_every: str = "10%"
+    """Interval between checkpoints; a run also saves when a signal stops it."""
+    keep: int = 2
+    """Number of newest checkpoints to keep."""
+    remat: bool = False
+    """Recompute each layer in the backward pass, to use less memory (on GPUs and TPUs)."""
+    compilation_cache: bool = True
+    """Keep compiled programs in the user's cache folder, for a quicker next start."""
+    progress: bool = True
+    """Show a live progress line if the output is a terminal."""
+    coordinator: str | None = None
+    """HOST:PORT of process 0 of several processes, or `auto`; see `launch/`."""
+    num_processes: int | None = None
+    """Number of processes that train together."""
+    process_id: int | None = None
+    """Number of this process, counted from 0."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(Execution):
     """The fields that all experiments share; an experiment's own config inherits them.
 
     A duration is a text with its unit: `100 steps`, `2 epochs`, or `5%` of the run.
 
     Attributes:
-        limits: the least and the most that a number, or each of several, may be, by field. An
-            experiment with fields of its own adds theirs: `training.Config.limits | {...}`.
+        limits: minimum and maximum of a number, or of each of several, by field. An experiment
+            with fields of its own adds theirs: `training.Config.limits | {...}`.
+        selects: fields of a comparison that only choose which of its rows are trained. A row is
+            the same run whichever others are chosen, so they are not compared on resume.
     """
 
     limits: ClassVar[Mapping[str, tuple[float, float]]] = {
@@ -43,7 +68,7 @@ class Config:
         "keep": AT_LEAST_1,
         "patience": AT_LEAST_1,
         "accumulate": AT_LEAST_1,
-        # Of fields that many experiments have:
+        # Fields that many experiments have:
         "examples": AT_LEAST_1,
         "features": AT_LEAST_1,
         "hidden": AT_LEAST_1,
@@ -51,68 +76,37 @@ class Config:
         "shift": NOT_NEGATIVE,
         "learning_rate": NOT_NEGATIVE,
     }
+    selects: ClassVar[frozenset[str]] = frozenset()
 
     seed: int = 0
-    """Everything random in a run is derived from it."""
+    """Seed of all random numbers of a run."""
     seeds: int = 1
-    """How many seeds, from `seed` on, train side by side in one compiled program."""
+    """Number of seeds, counted from `seed`; they train side by side in one compiled program."""
     batch_size: int = 64
-    """Examples in a step, over all devices together."""
+    """Examples per step, over all devices."""
     epochs: float = 10.0
-    """How often training walks through the train split."""
+    """Passes over the train split."""
     steps: int | None = None
-    """How many steps to train; takes the place of `epochs`."""
+    """Number of training steps; replaces `epochs`."""
     evaluate_every: str = "1 epoch"
-    """When to measure on the validation split."""
-    checkpoint_every: str = "10%"
-    """When to save; a run stopped by a signal saves in any case."""
-    keep: int = 2
-    """How many checkpoints to keep, the newest."""
+    """Interval between evaluations on the validation split."""
     log_every: str = "1%"
-    """How many steps one row of training metrics is the mean of."""
+    """Interval over which training metrics are averaged and logged."""
     patience: int | None = None
-    """Stop after so many evaluations without a better validation metric, and keep the best weights;
-    without it, train to the end and keep the last."""
+    """Stop after this many evaluations without improvement, and keep the best weights."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """The type of activations; weights and optimizer stay float32."""
+    """Type of activations; weights and optimizer state stay float32."""
     accumulate: int = 1
-    """Into how many micro-batches a batch is cut, to fit a smaller memory."""
+    """Number of micro-batches in a batch, to use less memory."""
     ema: float | None = None
     """Evaluate an exponential moving average of the weights with this decay."""
     freeze: str | None = None
-    """Weights in whose path this regular expression is found stay as they begin; a path reads
-    `Dense_0/kernel`."""
-    remat: bool = False
-    """Compute each layer once more for its gradient, to fit a smaller memory (of GPUs and TPUs)."""
-    mesh: str = "data=-1"
-    """Devices along the axes `data`, `fsdp`, `tensor`; -1 stands for all that remain."""
-    stream: bool = False
-    """Read examples as they are needed, even if the set fits in memory."""
+    """Regex of paths, such as `Dense_0/kernel`, of weights that keep their initial values."""
     skip_damaged: bool = False
-    """Leave out streamed examples that cannot be decoded and count them; else the first ends the
-    run."""
-    workdir: pathlib.Path | None = None
-    """The run folder; by default a new one under `runs/<experiment>/`. An unfinished run in it
-    goes on."""
-    compilation_cache: bool = True
-    """Keep compiled programs in the user's cache folder, so that the next start is quick."""
-    progress: bool = True
-    """Show a live line of progress where the screen allows."""
-    coordinator: str | None = None
-    """Of several processes: HOST:PORT of process 0, or `auto`; see `launch/`."""
-    num_processes: int | None = None
-    """How many processes train together."""
-    process_id: int | None = None
-    """Which of them this is, from 0."""
-    dry_run: bool = False
-    """Print where each parameter would live, what a step costs and what the devices say to each
-    other, and train nothing."""
-    replay: int | None = None
-    """Do this step of the run in `--workdir` again, from the checkpoint before it, say what became
-    of it, and train nothing."""
+    """Skip and count streamed examples that cannot be decoded, instead of ending the run."""
 
     def __post_init__(self) -> None:
-        """Refuses values that no experiment can mean; the message is for the command line."""
+        """Refuses impossible values; the message is for the command line."""
         for name, value in vars(self).items():
             finite = not isinstance(value, float) or math.isfinite(value)
             _require(finite, f"{name} is {value}; it must be a finite number")
@@ -125,24 +119,27 @@ class Config:
                 )
         _require(self.epochs > 0, "epochs must be positive")
         _require(self.ema is None or 0 <= self.ema < 1, "ema must lie in [0, 1)")
-        _require(_is_pattern(self.freeze), f"freeze is '{self.freeze}', no regular expression")
-        _require(self.replay is None or self.workdir is not None, "replay needs the run's workdir")
+        _require(_is_pattern(self.freeze), f"freeze is '{self.freeze}', not a regular expression")
         _require(
             self.batch_size % self.accumulate == 0,
-            f"batch_size {self.batch_size} is no multiple of accumulate {self.accumulate}",
+            f"batch_size {self.batch_size} is not a multiple of accumulate {self.accumulate}",
         )
         for name in ("evaluate_every", "checkpoint_every", "log_every"):
             _require(
-                _DURATION.fullmatch(getattr(self, name)) is not None,
+                is_duration(getattr(self, name)),
                 f"{name} is '{getattr(self, name)}'; write it as '100 steps', '2 epochs' or '5%'",
             )
 
     @property
     def policy(self) -> Policy:
-        """How learners compute: what `--precision`, `--accumulate`, `--ema` and the like say."""
+        """How learners compute gradients: `--precision`, `--accumulate`, `--ema` and the like."""
         return Policy(self.precision, self.accumulate, self.ema, self.remat, self.freeze)
 
-    def steps_of(self, epochs: float, data: Dataset) -> int:
+    def rule(self, optimizer: optax.GradientTransformation) -> Rule:
+        """An optax chain bound to the policy of this run, for a gradient learner."""
+        return Rule(optimizer, self.policy)
+
+    def steps_of(self, epochs: int | float, data: Dataset) -> int:
         """`epochs` in steps, rounded, at least 1."""
         return max(1, round(epochs * len(data.splits["train"]) / self.batch_size))
 
@@ -150,21 +147,13 @@ class Config:
         """The length of the run in steps, as schedules need it."""
         return self.steps or self.steps_of(self.epochs, data)
 
-    def boundaries(self, duration: str, data: Dataset) -> list[int]:
-        """The steps at which something due every `duration` is done; the last step is one.
+    def cadence(self, duration: str, data: Dataset) -> Cadence:
+        """The steps at which something due every `duration` is done; the last step is one."""
+        per_epoch = len(data.splits["train"]) / self.batch_size
+        return Cadence.of(duration, self.total_steps(data), per_epoch)
 
-        Epochs that are no whole number of steps round one by one, so they do not drift.
-        """
-        amount, unit = _DURATION.fullmatch(duration).groups()  # type: ignore[union-attr]
-        total = self.total_steps(data)
-        per_unit = {
-            "s": 1.0,
-            "e": len(data.splits["train"]) / self.batch_size,
-            "%": total / 100,
-        }[unit[0]]
-        every = max(1.0, float(amount) * per_unit)
-        due = {round(count * every) for count in range(1, int(total / every) + 1)}
-        return sorted({step for step in due if step <= total} | {total})
+
+EXECUTION = frozenset(field.name for field in dataclasses.fields(Execution))
 
 
 def _require(holds: bool, otherwise: str) -> None:
@@ -180,7 +169,7 @@ def _is_pattern(text: str | None) -> bool:
     return True
 
 
-def as_json(config: Config) -> dict:
+def as_json(config: Config) -> dict[str, Any]:
     """A config as JSON writes it: paths as text, tuples as lists."""
     plain = {
         name: str(value) if isinstance(value, pathlib.Path) else value

@@ -10,7 +10,7 @@ from dlcourse.learner import Learner, State
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """Everything a run needs beside its config.
+    """Everything a run needs besides its config.
 
     Attributes:
         learner: how it learns.
@@ -18,7 +18,7 @@ class Experiment:
         monitor: which validation metric tells the best weights, `min loss` or `max accuracy`.
         figures: drawn from the final state, by file name: a function from the learner's state to
             a matplotlib figure or animation.
-        snapshots: likewise, drawn at every evaluation; the step joins the file name.
+        snapshots: figures drawn at every evaluation; the file name ends with the step.
     """
 
     learner: Learner

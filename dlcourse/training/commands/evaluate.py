@@ -1,32 +1,58 @@
-"""Looking at a run again, from its folder alone: open it, evaluate a checkpoint.
+"""Opening a run again from its folder alone: its trained model, its metrics, its figures.
 
 The folder is data: nothing in it is executed. It names the experiment file, which is.
 """
 
 import dataclasses
+import json
 import pathlib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 
+from dlcourse import figures
 from dlcourse.errors import UsageError, UserError
-from dlcourse.training.commands import command_line
-from dlcourse.training.config import PLACE, Config
-from dlcourse.training.engine.programs import without_optimizer
-from dlcourse.training.engine.sharding import make_mesh
+from dlcourse.learner import without_optimizer
+from dlcourse.training.commands.parse import load_experiment
+from dlcourse.training.config import EXECUTION, Config
+from dlcourse.training.experiment import Experiment
 from dlcourse.training.run.checkpoints import Checkpoints
-from dlcourse.training.run.curves import save_figure
+from dlcourse.training.run.finished import Run
 from dlcourse.training.run.folder import RunFolder, read_config, summarize
-from dlcourse.training.run.interruption import Interruption
 from dlcourse.training.run.loop import Loop
-from dlcourse.training.run.screen import Screen
+from dlcourse.training.run.screen import Silent
+from dlcourse.training.run.start import make_mesh
 
 
-def reopen(folder: pathlib.Path, experiment: pathlib.Path | None, mesh: str) -> Loop:
-    """The compiled run of a folder, on the devices that are here; it writes nothing.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Opened:
+    """A run folder with its experiment.
+
+    Attributes:
+        name: the experiment's name.
+        config: the run's, on the devices that are here.
+        make: the experiment file's function from the config to learner and data.
+        folder: the run folder.
+    """
+
+    name: str
+    config: Config
+    make: Callable[[Config], Experiment]
+    folder: pathlib.Path
+
+    def loop(self) -> Loop:
+        """The run's loop; it writes nothing and compiles what is asked of it."""
+        made = self.make(self.config)
+        return Loop(made, self.config, RunFolder(self.folder), make_mesh(self.config), Silent())
+
+
+def open_folder(
+    folder: pathlib.Path, experiment: pathlib.Path | None = None, mesh: str = "data=-1"
+) -> Opened:
+    """Opens a run folder.
 
     Args:
         folder: the run folder.
@@ -43,19 +69,42 @@ def reopen(folder: pathlib.Path, experiment: pathlib.Path | None, mesh: str) -> 
             f"{folder} names an experiment file inside itself, and nothing in a run folder is "
             "executed. Name the file with --experiment."
         )
-    module = command_line.load_experiment(file)
-    config = dataclasses.replace(
-        from_json(module.Config, written["config"]), workdir=folder, mesh=mesh, progress=False
-    )
-    total = config.total_steps(module.experiment(config).data)
-    return Loop(
-        module.experiment(config),
-        config,
-        written["experiment"],
-        RunFolder(folder),
-        make_mesh(mesh),
-        Screen(total, live=False),
-        Interruption(),
+    module = load_experiment(file)
+    config = from_json(module.Config, written["config"])
+    config = dataclasses.replace(config, workdir=folder, mesh=mesh, progress=False)
+    return Opened(written["experiment"], config, module.experiment, folder)
+
+
+def load(folder: pathlib.Path | str, experiment: pathlib.Path | None = None) -> Run:
+    """A finished run from its folder.
+
+        run = training.load("runs/mnist_mlp/20260101-120000")
+        logits = run.apply({"image": images})
+
+    Args:
+        folder: the run folder.
+        experiment: the experiment file, if it is no longer where the run found it.
+
+    Raises:
+        UserError: the folder holds no finished run, or its experiment file is gone.
+    """
+    folder = pathlib.Path(folder)
+    place = folder / "summary.json"
+    if not place.exists():
+        read_config(folder)
+        raise UserError(f"The run in {folder} is not finished: it has no summary.json.")
+    opened = open_folder(folder, experiment)
+    loop = opened.loop()
+    loop.folder.rewind(loop.total)
+    _, state = restore(loop, None)
+    return Run(
+        opened.name,
+        opened.config,
+        folder,
+        json.loads(place.read_text()),
+        loop.folder.rows,
+        jax.device_get(state),
+        opened.make,
     )
 
 
@@ -66,11 +115,11 @@ def from_json(kind: type[Config], written: Mapping[str, Any]) -> Config:
         UserError: the experiment's config has other fields now.
     """
     fields = typing.get_type_hints(kind)
-    unknown = [name for name in written if name not in fields and name not in PLACE]
+    unknown = [name for name in written if name not in fields and name not in EXECUTION]
     if unknown:
         raise UserError(f"The experiment's config no longer has {', '.join(unknown)}.")
     known = {name: value for name, value in written.items() if name in fields}
-    place = PLACE - {"stream", "checkpoint_every"}
+    place = EXECUTION - {"stream", "checkpoint_every"}
     return kind(**{n: _typed(v, fields[n]) for n, v in known.items() if n not in place})
 
 
@@ -82,27 +131,35 @@ def _typed(value: Any, hint: Any) -> Any:
     return pathlib.Path(value) if value is not None and pathlib.Path in options else value
 
 
-def evaluate(loop: Loop, step: int | None, figures: pathlib.Path | None) -> dict[str, Any]:
-    """The metrics of a checkpoint on every split, and its figures if a folder is given.
+def restore(loop: Loop, step: int | None) -> tuple[int, Any]:
+    """A saved step, the newest if None, and the state that evaluation uses there.
 
-    Args:
-        loop: from `reopen`.
-        step: of the checkpoint; the newest by default.
-        figures: where to draw the experiment's figures.
+    Raises:
+        UserError: there is no such checkpoint, or it is damaged.
     """
     with Checkpoints(loop.folder.checkpoints, read_only=True) as checkpoints:
         step = checkpoints.newest if step is None else step
         if step is None:
             raise UserError(f"{loop.folder.path} has no checkpoint yet.")
         saved, _ = checkpoints.read(step, loop.like())
-    state = saved.get("best", saved["learner"])
+    return step, saved.get("best", saved["learner"])
+
+
+def evaluate(loop: Loop, step: int | None, place: pathlib.Path | None) -> dict[str, Any]:
+    """The metrics of a checkpoint on every split but the train split.
+
+    Args:
+        loop: from `Opened.loop`.
+        step: of the checkpoint; the newest by default.
+        place: a folder in which to draw the experiment's figures.
+    """
+    step, state = restore(loop, step)
     judged = without_optimizer(state)
     splits = [split for split in loop.experiment.data.splits if split != "train"]
-    metrics = {split: loop.measure(split, judged) for split in splits}
-    if figures is not None:
-        figures.mkdir(parents=True, exist_ok=True)
+    measured = {split: loop.measure(split, judged) for split in splits}
+    if place is not None:
         first = jax.tree.map(lambda leaf: leaf[(0,) * len(loop.programs.members)], state)
         for name, draw in loop.experiment.figures.items():
-            save_figure(draw(first), figures / name)
-    values = {s: {n: summarize(v) for n, v in row.items()} for s, row in metrics.items()}
-    return {"step": step, "metrics": values}
+            figures.save(draw(first), place / name)
+    rows = {s: {n: summarize(v) for n, v in row.items()} for s, row in measured.items()}
+    return {"step": step, "metrics": rows}

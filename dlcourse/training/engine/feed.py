@@ -1,18 +1,19 @@
 """How batches reach the device: from arrays that live there, or streamed through Grain."""
 
 import dataclasses
+import functools
 import itertools
-import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from dlcourse.data import Dataset
-from dlcourse.errors import UserError
+from dlcourse.training.engine.reader import Reader
 from dlcourse.training.engine.sharding import BATCH, place
 
 STREAMED_CHUNK = 8  # steps in a streamed chunk: enough to hide a dispatch, small in memory
@@ -36,6 +37,12 @@ class Feed(Protocol):
     data: Dataset
     capacity: int
     arrays: Any
+
+    @property
+    def like(self) -> dict[str, jax.ShapeDtypeStruct]:
+        """Shapes and shardings of the rows of a training chunk."""
+
+    def examples(self, step: int) -> list[list[int]]: ...
 
     def training(self, step: int, length: int) -> Chunk: ...
 
@@ -71,7 +78,7 @@ def make_feed(
 
 @dataclasses.dataclass(eq=False)
 class _Schedule:
-    """Which examples come when: what both feeds are told.
+    """The order of the examples, common to both feeds.
 
     Attributes: those of `make_feed`.
     """
@@ -83,6 +90,11 @@ class _Schedule:
     capacity: int
     mesh: Mesh
 
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """The axes before that of the steps: the seeds, if there are several."""
+        return () if self.single else (len(self.seeds),)
+
     def indices(self, step: int, length: int) -> np.ndarray:
         """`[length, batch]`, or `[seeds, length, batch]` for several seeds."""
         orders = [
@@ -90,6 +102,10 @@ class _Schedule:
             for seed in self.seeds
         ]
         return orders[0] if self.single else np.stack(orders)
+
+    def examples(self, step: int) -> list[list[int]]:
+        """The numbers of the examples that a step, counted from 1, trains on, of every seed."""
+        return self.indices(step - 1, 1).reshape(len(self.seeds), -1).tolist()
 
 
 @dataclasses.dataclass(eq=False)
@@ -102,6 +118,11 @@ class Resident(_Schedule):
 
     def __post_init__(self) -> None:
         self.arrays = {name: place(array, self.mesh) for name, array in self.data.examples.items()}  # type: ignore[union-attr]
+
+    @property
+    def like(self) -> dict[str, jax.ShapeDtypeStruct]:
+        shape = (*self.leading, self.capacity, self.batch_size)
+        return {"index": jax.ShapeDtypeStruct(shape, jnp.int32, sharding=_spread(shape, self.mesh))}
 
     def training(self, step: int, length: int) -> Chunk:
         indices = _pad(self.indices(step, length), self.capacity, axis=-2)
@@ -146,6 +167,17 @@ class Streamed(_Schedule):
         self.arrays = ()
         self._next_step = -1
         self._ahead: Iterator[dict[str, np.ndarray]] = iter(())
+
+    @functools.cached_property
+    def like(self) -> dict[str, jax.ShapeDtypeStruct]:
+        one = self.reader.read(self.data.splits["train"][:1], "train")
+        del one["readable"]
+        shape = (*self.leading, self.capacity, self.batch_size)
+        sharding = _spread(shape, self.mesh)
+        return {
+            name: jax.ShapeDtypeStruct((*shape, *array.shape[1:]), array.dtype, sharding=sharding)
+            for name, array in one.items()
+        }
 
     def training(self, step: int, length: int) -> Chunk:
         if step != self._next_step:  # the first chunk, or a resumed run
@@ -201,57 +233,6 @@ class Streamed(_Schedule):
         return jax.make_array_from_callback(shape, NamedSharding(self.mesh, spec), part)
 
 
-class Reader:
-    """Reads examples that may be damaged: names them, or puts others in their place.
-
-    Attributes:
-        skipped: the numbers of the examples that could not be read.
-    """
-
-    def __init__(self, data: Dataset, skip: bool) -> None:
-        self.data, self.skip = data, skip
-        self.skipped: set[int] = set()
-
-    def read(self, indices: np.ndarray, split: str) -> dict[str, np.ndarray]:
-        """The examples of these numbers, and which of them are `readable` (1 or 0).
-
-        The next readable example of the split stands in for a damaged one, so the batch is the
-        same whoever reads it.
-
-        Raises:
-            UserError: an example cannot be read, and none may be skipped.
-        """
-        try:
-            return self.data.read(indices) | {"readable": np.ones(indices.shape, np.float32)}
-        except Exception:  # noqa: BLE001  (whatever the decoder of a format raises)
-            found = [self._next_readable(int(index), split) for index in indices.flat]
-        batch = self.data.read(np.reshape(found, indices.shape))
-        return batch | {"readable": (batch["index"] == indices).astype(np.float32)}
-
-    def _next_readable(self, index: int, split: str) -> int:
-        members = self.data.splits[split]
-        begin = int(np.flatnonzero(members == index)[0])
-        for candidate in np.roll(members, -begin):
-            try:
-                self.data.read(np.array([candidate]))
-            except Exception as error:  # noqa: BLE001
-                self._report(int(candidate), error)
-            else:
-                return int(candidate)
-        raise UserError(f"No example of the {split} split of '{self.data.name}' can be read.")
-
-    def _report(self, index: int, error: Exception) -> None:
-        what = f"Example {index} of '{self.data.name}' cannot be read"
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        if not self.skip:
-            raise UserError(
-                f"{what}: {why}\nMend it, or leave such examples out with --skip-damaged."
-            ) from error
-        if index not in self.skipped:
-            self.skipped.add(index)
-            print(f"{what}: {why} ({len(self.skipped)} skipped so far)", file=sys.stderr)
-
-
 def local_rows(batch_size: int, mesh: Mesh) -> np.ndarray:
     """Which rows of a batch lie on the devices of this process, in order."""
     places = NamedSharding(mesh, BATCH).addressable_devices_indices_map((batch_size,))
@@ -279,6 +260,11 @@ def _pad(array: np.ndarray, size: int, axis: int) -> np.ndarray:
     return np.concatenate([array, filler], axis)
 
 
+def _spread(shape: tuple[int, ...], mesh: Mesh) -> NamedSharding:
+    """The sharding of rows `[..., steps, batch, ...]`; `shape` ends with the batch."""
+    return NamedSharding(mesh, P(*(None,) * (len(shape) - 1), *BATCH))
+
+
 def _put(rows: np.ndarray, mesh: Mesh) -> jax.Array:
     """Puts `[..., steps, batch]` onto the mesh, the batch spread over its devices."""
-    return place(rows, mesh, P(*(None,) * (rows.ndim - 1), *BATCH))
+    return place(rows, mesh, _spread(rows.shape, mesh).spec)

@@ -27,10 +27,6 @@ class Members:
     hyperparameters: Any
     learned: Any
 
-    @property
-    def params(self) -> Any:
-        return getattr(self.learned, "params", self.learned)
-
 
 def each(function: Callable[..., Any], in_axes: Sequence[int | None] = ()) -> Callable[..., Any]:
     """`jax.vmap(function, in_axes)`; on a CPU, if it convolves, one member after the other.
@@ -102,7 +98,15 @@ def population(make_learner: Callable[[Any], Learner], hyperparameters: Any) -> 
                 state.hyperparameters, state.learned
             )
 
-    return Learner(init, step, evaluate)
+    def apply(state: Members, batch: Any, key: Any) -> Any:
+        with nn.intercept_methods(_dropout):
+            return each(lambda h, s: make_learner(h).apply(s, batch, key))(
+                state.hyperparameters, state.learned
+            )
+
+    # As arrays, which are what members are made from inside `each`.
+    first = make_learner(jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], hyperparameters))
+    return Learner(init, step, evaluate, apply, first.honours)
 
 
 def _dropout(
@@ -127,4 +131,9 @@ def over_seeds(learner: Learner) -> Learner:
 
     Evaluation shows all of them the same batch.
     """
-    return Learner(each(learner.init), each(learner.step), each(learner.evaluate, (0, None)))
+    return learner._replace(
+        init=each(learner.init),
+        step=each(learner.step),
+        evaluate=each(learner.evaluate, (0, None)),
+        apply=each(learner.apply, (0, None, None)),
+    )

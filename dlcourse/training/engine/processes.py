@@ -1,7 +1,7 @@
 """Several processes of one run: how they find each other, agree, and leave when one is gone.
 
-All run the same program on the same steps. They stay together because everything that decides what
-comes next is either computed from replicated values or agreed here.
+All run the same program on the same steps. They stay in step because every decision is either
+computed from replicated values or agreed on here.
 """
 
 import ctypes
@@ -16,9 +16,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from dlcourse.errors import UsageError, UserError
-from dlcourse.training.config import Config
-from dlcourse.training.run.interruption import STOPPED
+from dlcourse.errors import STOPPED, UsageError, UserError
+from dlcourse.training.config import Execution
 
 COORDINATOR = "DLCOURSE_COORDINATOR"  # HOST:PORT of process 0, or `auto` for JAX's detection
 NUM_PROCESSES = "DLCOURSE_NUM_PROCESSES"
@@ -27,22 +26,22 @@ PROCESS_ID = "DLCOURSE_PROCESS_ID"
 COUNTS = (NUM_PROCESSES, "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 NUMBERS = (PROCESS_ID, "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 
-# A process that died is noticed at once by whoever waits for it; one that hangs, after this.
+# A dead process is noticed at once by the processes that wait for it; one that hangs, after this.
 HEARTBEAT_SECONDS = 15
 MESSAGE_BYTES = 8192
-# What collectives and JAX's coordination service say then; the type of the exception tells nothing.
+# In the messages of collectives and of JAX's coordination service; their type is not specific.
 SIGNS_OF_DEATH = ("Gloo", "NCCL", "UNAVAILABLE:", "DEADLINE_EXCEEDED:", "ABORTED:", "CANCELLED:")
 
 
 class SaidElsewhere(UserError):
-    """Process 0 met an error and has told the user; the others only leave with its status."""
+    """Process 0 has printed its error; the other processes exit with the same status."""
 
     def __init__(self, exit_status: int) -> None:
-        super().__init__("process 0 has said why")
+        super().__init__("process 0 has printed the error")
         self.exit_status = exit_status
 
 
-def connect(config: Config) -> None:
+def connect(config: Execution) -> None:
     """Joins the other processes of this run, if there are any; before anything runs on a device.
 
     Processes find each other by the options `--coordinator`, `--num-processes`, `--process-id`;
@@ -71,7 +70,7 @@ def connect(config: Config) -> None:
             f"The coordinator is {coordinator}, but this is process {number} of {count}: give "
             f"--num-processes and --process-id, or {NUM_PROCESSES} and {PROCESS_ID}."
         )
-    # Its own signal handler would take the place of ours, and stops wherever it likes.
+    # Its signal handler would replace ours, and may stop the process at any step.
     jax.config.update("jax_enable_preemption_service", False)
     try:
         if explicit:
@@ -80,7 +79,7 @@ def connect(config: Config) -> None:
                 coordinator,
                 count,
                 number,
-                # Else the service would listen on every address of the machine.
+                # Otherwise the service would listen on every address of the machine.
                 coordinator_bind_address=coordinator if local else None,
                 heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
             )
@@ -105,10 +104,10 @@ def _first(environment: Mapping[str, str], names: tuple[str, ...]) -> int | None
 
 
 def _leave_when_jax_aborts() -> None:
-    """Makes 75 of the abort by which JAX ends a process whose peers stopped answering.
+    """Turns the abort by which JAX ends a process without peers into exit status 75.
 
-    The heartbeat lives in a C++ thread, and an abort runs no Python code; all that counts is on
-    the disk by then.
+    The heartbeat runs in a C++ thread, and an abort runs no Python code. Everything that a resumed
+    run needs is on disk by then.
     """
     leave = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda number: os._exit(STOPPED))
     libc = ctypes.CDLL(None)
@@ -127,10 +126,10 @@ def is_first() -> bool:
 
 
 def on_first(function: Callable[[], Any]) -> Any:
-    """What `function` gives on process 0, told to all; something that JSON can hold.
+    """The result of `function` on process 0, sent to all processes. It must be JSON.
 
     Raises:
-        UserError: what `function` raised; the other processes leave silently with its status.
+        UserError: raised by `function`; the other processes exit silently with its status.
     """
     if alone():
         return function()
@@ -163,10 +162,10 @@ def others_are_gone(error: Exception) -> bool:
 
 
 def agree(steps: int, stop: bool) -> tuple[int, bool]:
-    """How many steps come next, as process 0 has it, and whether any process wants to stop.
+    """The number of steps that process 0 proposes, and whether any process wants to stop.
 
-    All must do the same number of steps, but each has its own clock and its own signals. It waits
-    for what the devices are doing, so it is called once a chunk.
+    All must do the same number of steps, but each has its own clock and its own signals. The call
+    waits for the devices, so it is made once per chunk.
     """
     if alone():
         return steps, stop
@@ -177,9 +176,9 @@ def agree(steps: int, stop: bool) -> tuple[int, bool]:
 
 
 def on_host(tree: Any, mesh: Mesh) -> Any:
-    """A tree of arrays spread over processes, whole on each of them as NumPy arrays.
+    """A tree of arrays spread over processes, as whole NumPy arrays on each of them.
 
-    Of a single process the arrays stay as they are: every device is its own.
+    With a single process the arrays are returned as they are.
     """
     if alone():
         return tree
@@ -188,7 +187,7 @@ def on_host(tree: Any, mesh: Mesh) -> Any:
 
 
 def leave(status: int) -> NoReturn:
-    """Ends this process; of several, without waiting for those that may be gone."""
+    """Ends this process; with several processes, without waiting for the others."""
     if alone():
         sys.exit(status)
     sys.stdout.flush()
@@ -197,7 +196,7 @@ def leave(status: int) -> NoReturn:
 
 
 def leave_together(status: int) -> NoReturn:
-    """Ends this process once all others have come so far too."""
+    """Ends this process once all others are ready to end."""
     if not alone():
         jax.distributed.shutdown()
     leave(status)

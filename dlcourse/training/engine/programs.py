@@ -1,8 +1,7 @@
-"""The compiled programs of a run: each is compiled once, before the first step."""
+"""The compiled programs of a run: each is compiled once, when it is first needed."""
 
 import functools
 import math
-import time
 from typing import Any, NamedTuple
 
 import jax
@@ -12,157 +11,237 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from dlcourse import streams
-from dlcourse.learner import Learner
+from dlcourse.learner import Learner, without_optimizer
 from dlcourse.metrics import Mean
-from dlcourse.training.engine import sharding
+from dlcourse.training.clock import Clock
+from dlcourse.training.engine import sharding, window
 from dlcourse.training.engine.feed import Chunk, Feed
 
 
-class Programs(NamedTuple):
-    """What runs on the device.
+class Trained(NamedTuple):
+    """The result of a chunk of training steps.
 
     Attributes:
-        init: `(seeds) -> state`, born sharded.
-        train: `(state, arrays, rows, first_step, length, seeds) -> (state, metrics)`; the metrics
-            begin with the axis of the chunk's steps. It is the training loop.
-        evaluate: `(state, totals, arrays, rows, length) -> totals`.
-        select: `(best, state, improved) -> best`, member by member.
-        state: the shapes and shardings of the state.
-        metrics: the shapes of a training step's metrics.
-        totals: the evaluation metrics of no example at all.
-        members: the axes that the members of a population (seeds, hyperparameters) stand in.
-        seconds: how long compiling took.
-        flops: floating-point operations of one training step, as XLA counts them: of a loop within
-            the step, one turn.
+        state: the learner's state after it.
+        open: the window of metrics that is not logged yet.
+        closed: the sums of the windows that closed in the chunk, `[slots, ...]`.
+        diverged_at: the step at which no loss was finite any more, int32; 0 if there is none.
     """
 
-    init: Any
-    train: Any
-    evaluate: Any
-    select: Any
     state: Any
-    metrics: Any
-    totals: Any
-    members: tuple[int, ...]
-    seconds: float
-    flops: float
+    open: window.Window
+    closed: Any
+    diverged_at: jax.Array
 
 
-def without_optimizer(state: Any) -> Any:
-    """What evaluation reads of a state: all but the fields `opt_state`, however deep they lie."""
+class Programs:
+    """The programs that a run needs, and the shapes of everything in them.
 
-    def has_optimizer(part: Any) -> bool:
-        return hasattr(part, "opt_state")
-
-    return jax.tree.map(
-        lambda part: part.replace(opt_state=None) if has_optimizer(part) else part,
-        state,
-        is_leaf=has_optimizer,
-    )
-
-
-def compile_programs(
-    learner: Learner, feed: Feed, mesh: Mesh, seeds: jax.Array, chunk: Chunk
-) -> Programs:
-    """Compiles everything a run needs.
-
-    Args:
-        learner: the learner, already vmapped where `seeds` has an axis.
-        feed: where batches come from.
-        mesh: where the state lives.
-        seeds: int32 `[]` or `[seeds]`.
-        chunk: a training chunk that lends its shapes.
+    Attributes:
+        state: shapes and shardings of the state.
+        window: those of the window of training metrics.
+        metrics: shapes of a training step's metrics.
+        totals: the evaluation metrics of no example at all, on the device.
+        members: the axes of a population: seeds, hyperparameters.
+        slots: how many closed windows a chunk has room for.
     """
-    begun = time.perf_counter()
-    per_seed = jax.vmap if seeds.ndim else (lambda function, *_: function)
-    step_axis = seeds.ndim  # of the rows of a chunk, after the axis of the seeds
 
-    def rows_at(rows: Any, i: jax.Array | int) -> Any:
-        return {n: jax.lax.dynamic_index_in_dim(a, i, step_axis, False) for n, a in rows.items()}
+    def __init__(
+        self,
+        learner: Learner,
+        feed: Feed,
+        mesh: Mesh,
+        seeds: jax.Array,
+        closings: int,
+        clock: Clock,
+    ) -> None:
+        """Traces shapes and compiles nothing.
 
-    example = jax.eval_shape(
-        lambda arrays, rows: feed.batch(arrays, rows_at(rows, 0)), feed.arrays, chunk.rows
-    )
-    evaluation = next(feed.evaluation("test" if "test" in feed.data.splits else "train"))
+        Args:
+            learner: the learner, already vmapped where `seeds` has an axis.
+            feed: where batches come from.
+            mesh: where the state lives.
+            seeds: int32 `[]` or `[seeds]`.
+            closings: the most log points that a chunk of `feed.capacity` steps can hold.
+            clock: counts the time of compiling.
+        """
+        self._learner, self._feed, self._mesh, self._seeds = learner, feed, mesh, seeds
+        self._clock = clock
+        self._initial: Any = None  # compiled programs
+        self._evaluation: Any = None
+        self._selection: Any = None
+        self._per_seed: Any = jax.vmap if seeds.ndim else (lambda function, *_: function)
+        self._replicated = NamedSharding(mesh, P())
+        rows = feed.like
+        batch = jax.eval_shape(lambda a, r: feed.batch(a, self._rows_at(r, 0)), feed.arrays, rows)
+        self._batch = batch
+        shapes = jax.eval_shape(self._init, seeds)
+        self.state = _like(shapes, sharding.shard(shapes, mesh))
+        keys = jax.eval_shape(lambda s: self._keys("step", s), seeds)
+        self.metrics = dict(jax.eval_shape(learner.step, shapes, batch, keys)[1])
+        empty = jax.eval_shape(lambda: window.empty(self.metrics))
+        self.window = _like(empty, jax.tree.map(lambda _: self._replicated, empty))
+        self.slots = window.slots(self.metrics, closings)
+        one = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape[seeds.ndim :], s.dtype), batch)
+        one["mask"] = jax.ShapeDtypeStruct(one["index"].shape, jnp.float32)
+        totals = jax.eval_shape(learner.evaluate, without_optimizer(shapes), one)
+        self.totals = jax.tree.map(
+            lambda m: sharding.place(np.zeros(m.shape, m.dtype), mesh), dict(totals)
+        )
+        # A mean of one learner is one number, so its axes are those of the members.
+        means = (metric for metric in totals.values() if isinstance(metric, Mean))
+        self.members = next(means).total.shape
 
-    def init(seeds: jax.Array) -> Any:
-        keys = per_seed(functools.partial(streams.stream, name="init"))(seeds)
-        return learner.init(keys, jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), example))
+    def init(self) -> Any:
+        """The first state, born sharded."""
+        if self._initial is None:
+            shardings = jax.tree.map(lambda leaf: leaf.sharding, self.state)
+            jitted = jax.jit(self._init, out_shardings=shardings)
+            with self._clock("compiling"):
+                self._initial = jitted.lower(self._seeds).compile()
+        return self._initial(self._seeds)
+
+    def empty_window(self) -> window.Window:
+        return jax.tree.map(
+            lambda leaf: sharding.place(np.zeros(leaf.shape, leaf.dtype), self._mesh), self.window
+        )
 
     def train(
-        state: Any, arrays: Any, rows: Any, first_step: jax.Array, length: jax.Array, seeds: Any
-    ) -> Any:
-        keys = per_seed(functools.partial(streams.stream, name="step"))(seeds)
+        self, state: Any, opened: window.Window, chunk: Chunk, closes: jax.Array, first: jax.Array
+    ) -> Trained:
+        """Trains the steps of a chunk. It is the training loop.
 
-        def update(i: jax.Array, state: Any) -> Any:
-            batch = feed.batch(arrays, rows_at(rows, i))
-            step_keys = per_seed(lambda key: streams.at_step(key, first_step + i))(keys)
-            return learner.step(state, batch, step_keys)
+        Args:
+            state: the state before; its memory is used again.
+            opened: the open window; its memory too.
+            chunk: the batches.
+            closes: which steps close a window, bool `[capacity]`.
+            first: how many steps were trained before.
+        """
+        program = self.training_program
+        length = self.number(chunk.length)
+        # All inputs of a chunk are on the device, so a transfer inside it is a mistake.
+        with jax.transfer_guard_host_to_device("disallow"):
+            return program(
+                state, opened, self._feed.arrays, chunk.rows, closes, first, length, self._seeds
+            )
+
+    def evaluate(self, state: Any, totals: Any, chunk: Chunk) -> Any:
+        """The totals with the examples of a chunk; `state` is without optimizers."""
+        arguments = (state, totals, self._feed.arrays, chunk.rows, self.number(chunk.length))
+        if self._evaluation is None:
+            jitted = jax.jit(self._evaluate, out_shardings=self._replicated)
+            with self._clock("compiling"):
+                self._evaluation = jitted.lower(*arguments).compile()
+        return self._evaluation(*arguments)
+
+    def select(self, best: Any, state: Any, improved: Any) -> Any:
+        """`state` where `improved` holds, else `best`: by member, and by part if there are parts.
+
+        Args:
+            best: the best state so far, without optimizers; its memory is used again.
+            state: the current state, without optimizers.
+            improved: bool `[*members]`; of a learner with parts, a dict of those.
+        """
+        improved = jax.tree.map(lambda mask: sharding.place(mask, self._mesh), improved)
+        if self._selection is None:
+            shardings = jax.tree.map(lambda leaf: leaf.sharding, without_optimizer(self.state))
+            jitted = jax.jit(self._select, donate_argnums=0, out_shardings=shardings)
+            with self._clock("compiling"):
+                self._selection = jitted.lower(best, state, improved).compile()
+        return self._selection(best, state, improved)
+
+    def number(self, value: int) -> jax.Array:
+        """An int32 on every device."""
+        return sharding.place(np.int32(value), self._mesh)
+
+    @functools.cached_property
+    def training_program(self) -> Any:
+        """The compiled training program; also for its memory, its FLOPs and its text."""
+        state = jax.tree.map(lambda leaf: leaf.sharding, self.state)
+        outputs = Trained(state, self._replicated, self._replicated, self._replicated)  # type: ignore[arg-type]
+        number = jax.ShapeDtypeStruct((), jnp.int32, sharding=self._replicated)
+        closes = jax.ShapeDtypeStruct((self._feed.capacity,), jnp.bool_, sharding=self._replicated)
+        with self._clock("compiling"):
+            jitted = jax.jit(self._train, donate_argnums=(0, 1), out_shardings=outputs)
+            return jitted.lower(
+                self.state, self.window, self._feed.arrays, self._feed.like, closes,
+                number, number, self._seeds,
+            ).compile()  # fmt: skip
+
+    @property
+    def flops(self) -> float:
+        """Floating-point operations of one training step, as XLA counts them.
+
+        XLA counts a loop body once: this is one step, and one turn of a loop within it.
+        """
+        return (self.training_program.cost_analysis() or {}).get("flops", math.nan)
+
+    def _keys(self, name: str, seeds: jax.Array) -> Any:
+        return self._per_seed(functools.partial(streams.stream, name=name))(seeds)
+
+    def _rows_at(self, rows: Any, i: jax.Array | int) -> Any:
+        """The rows of one step of a chunk; its axis comes after that of the seeds."""
+        axis = self._seeds.ndim
+        return {n: jax.lax.dynamic_index_in_dim(a, i, axis, False) for n, a in rows.items()}
+
+    def _init(self, seeds: jax.Array) -> Any:
+        zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), self._batch)
+        return self._learner.init(self._keys("init", seeds), zeros)
+
+    def _train(
+        self,
+        state: Any,
+        opened: window.Window,
+        arrays: Any,
+        rows: Any,
+        closes: jax.Array,
+        first: jax.Array,
+        length: jax.Array,
+        seeds: Any,
+    ) -> Trained:
+        keys = self._keys("step", seeds)
 
         def body(i: jax.Array, carry: Any) -> Any:
-            state, window = carry
-            state, metrics = update(i, state)
-            return state, jax.tree.map(lambda w, m: w.at[i].set(m), window, metrics)
+            (state, opened, closed, diverged_at), slot = carry
+            batch = self._feed.batch(arrays, self._rows_at(rows, i))
+            step_keys = self._per_seed(lambda key: streams.at_step(key, first + i))(keys)
+            state, metrics = self._learner.step(state, batch, step_keys)
+            opened = window.add(opened, metrics)
+            # The slot of the open window is written again until the window closes.
+            closed = jax.tree.map(lambda c, s: c.at[slot].set(s), closed, opened.sums)
+            diverged_at = window.first_step(
+                diverged_at, window.all_losses_not_finite(metrics), first + i + 1
+            )
+            opened = window.restart_if(closes[i], opened)
+            return Trained(state, opened, closed, diverged_at), slot + closes[i]
 
-        shapes = jax.eval_shape(update, 0, state)[1]
-        window = jax.tree.map(lambda m: jnp.zeros((feed.capacity, *m.shape), m.dtype), shapes)
+        closed = jax.tree.map(lambda m: jnp.zeros((self.slots, *m.shape), m.dtype), self.metrics)
+        zero = jnp.zeros((), jnp.int32)
         # A loop whose length is data: one program serves chunks of every length.
-        return jax.lax.fori_loop(0, length, body, (state, window))
+        return jax.lax.fori_loop(0, length, body, (Trained(state, opened, closed, zero), zero))[0]
 
-    def evaluate(state: Any, totals: Any, arrays: Any, rows: Any, length: jax.Array) -> Any:
+    def _evaluate(self, state: Any, totals: Any, arrays: Any, rows: Any, length: jax.Array) -> Any:
         def body(i: jax.Array, totals: Any) -> Any:
-            batch = feed.batch(arrays, {name: array[i] for name, array in rows.items()})
-            return jax.tree.map(jnp.add, totals, learner.evaluate(state, batch))
+            batch = self._feed.batch(arrays, {name: array[i] for name, array in rows.items()})
+            return jax.tree.map(jnp.add, totals, self._learner.evaluate(state, batch))
 
         return jax.lax.fori_loop(0, length, body, totals)
 
-    def select(best: Any, state: Any, improved: jax.Array) -> Any:
-        def choose(old: jax.Array, new: jax.Array) -> jax.Array:
-            return jnp.where(
-                improved.reshape(improved.shape + (1,) * (new.ndim - improved.ndim)), new, old
-            )
+    def _select(self, best: Any, state: Any, improved: Any) -> Any:
+        def choose(improved: jax.Array, old: jax.Array, new: jax.Array) -> jax.Array:
+            axes = improved.shape + (1,) * (new.ndim - improved.ndim)
+            return jnp.where(improved.reshape(axes), new, old)
 
-        return jax.tree.map(choose, best, state)
+        if not self._learner.parts:
+            return jax.tree.map(functools.partial(choose, improved), best, state)
+        return {
+            part: jax.tree.map(functools.partial(choose, improved[part]), best[part], state[part])
+            for part in self._learner.parts
+        }
 
-    replicated = NamedSharding(mesh, P())
-    like = functools.partial(
-        jax.tree.map, lambda leaf, s: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=s)
-    )
-    shapes = jax.eval_shape(init, seeds)
-    shardings = sharding.shard(shapes, mesh)
-    state = like(shapes, shardings)
-    judged = without_optimizer(state)
-    one_batch = jax.eval_shape(
-        lambda rows: feed.batch(feed.arrays, {name: array[0] for name, array in rows.items()}),
-        evaluation.rows,
-    )
-    metrics = jax.eval_shape(learner.evaluate, judged, one_batch)
-    totals = jax.tree.map(lambda m: sharding.place(np.zeros(m.shape, m.dtype), mesh), metrics)
-    # A mean of one learner is one number, so its axes are those of the members.
-    members = next(metric.total.shape for metric in metrics.values() if isinstance(metric, Mean))
 
-    number = jax.ShapeDtypeStruct((), jnp.int32, sharding=replicated)
-    compiled_train = (
-        jax.jit(train, donate_argnums=0, out_shardings=(shardings, replicated))
-        .lower(state, feed.arrays, chunk.rows, number, number, seeds)
-        .compile()
-    )
-    trained = jax.eval_shape(train, state, feed.arrays, chunk.rows, number, number, seeds)[1]
-    return Programs(
-        init=jax.jit(init, out_shardings=shardings).lower(seeds).compile(),
-        train=compiled_train,
-        evaluate=jax.jit(evaluate, out_shardings=replicated)
-        .lower(judged, totals, feed.arrays, evaluation.rows, number)
-        .compile(),
-        select=jax.jit(
-            select, donate_argnums=0, out_shardings=jax.tree.map(lambda leaf: leaf.sharding, judged)
-        )
-        .lower(judged, judged, jax.ShapeDtypeStruct(members, jnp.bool_, sharding=replicated))
-        .compile(),
-        state=state,
-        metrics=jax.tree.map(lambda m: jax.ShapeDtypeStruct(m.shape[1:], m.dtype), trained),
-        totals=totals,
-        members=members,
-        seconds=time.perf_counter() - begun,
-        flops=(compiled_train.cost_analysis() or {}).get("flops", math.nan),
+def _like(shapes: Any, shardings: Any) -> Any:
+    return jax.tree.map(
+        lambda leaf, s: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=s), shapes, shardings
     )

@@ -11,21 +11,21 @@ import jax
 from dlcourse.errors import UserError
 from dlcourse.training.engine import processes
 
-# Every file of a checkpoint with its size and checksum; written before the checkpoint is renamed
-# into place, so it is there whenever the checkpoint is.
+# Every file of a checkpoint with its size and checksum. It is written before the checkpoint is
+# renamed into place, so every complete checkpoint has it.
 MANIFEST = "files.json"
 BLOCK = 1 << 20
 
 
 class Damaged(UserError):
-    """A checkpoint is not what was saved."""
+    """A checkpoint whose files differ from those that were saved."""
 
 
 class Checkpoints:
     """The checkpoints of a run folder, the newest `keep` of them.
 
-    Each holds `state`, a tree of arrays, and `progress`, a dict that JSON can hold. A checkpoint
-    is renamed into place when it is whole; it opens on any number of devices and processes.
+    Each holds `state`, a tree of arrays, and `progress`, a dict of JSON values. A checkpoint is
+    renamed into place when it is complete; it opens on any number of devices and processes.
     """
 
     def __init__(self, folder: pathlib.Path, keep: int = 2, read_only: bool = False) -> None:
@@ -45,7 +45,7 @@ class Checkpoints:
                 preservation_policy=preservation_policy.LatestN(self._keep),
                 cleanup_tmp_directories=not self._read_only,
                 read_only=self._read_only,
-                # Of a reader it would be a mistake to make what is not there.
+                # A reader must not create a missing folder.
                 create=not self._read_only,
                 async_options=ocp.AsyncOptions(post_finalization_callback=self._write_manifest),
             ),
@@ -53,15 +53,15 @@ class Checkpoints:
 
     @property
     def newest(self) -> int | None:
-        """The step that was saved last, though it may still be on its way to the disk."""
+        """The step that was saved last; its files may still be being written."""
         return self._newest
 
     def steps(self) -> list[int]:
-        """The steps that are there, damaged or not."""
+        """The steps that have a checkpoint, damaged or not."""
         return sorted(self._manager.all_steps())
 
     def save(self, step: int, state: Any, progress: dict) -> None:
-        """Copies the state off the devices, and writes it while training goes on."""
+        """Copies the state off the devices, and writes it while training continues."""
         args = self._ocp.args
         self.wait()
         self._newest = step
@@ -77,7 +77,7 @@ class Checkpoints:
             raise self._unsaved(error) from error
 
     def wait(self) -> None:
-        """Until what was saved is on the disk."""
+        """Waits until everything saved is on disk."""
         try:
             self._manager.wait_until_finished()
         except _failures() as error:
@@ -88,7 +88,7 @@ class Checkpoints:
             raise error
         return UserError(
             f"Saving step {self._newest} in {self.folder} failed: {_first_line(error)}\n"
-            "Older checkpoints stand; make room and start the same command again."
+            "Older checkpoints are kept; make room and start the same command again."
         )
 
     def _write_manifest(self) -> None:
@@ -101,16 +101,15 @@ class Checkpoints:
         (unfinished / MANIFEST).write_text(text)
 
     def restore(self, like: Any) -> tuple[int, Any, dict] | None:
-        """The newest checkpoint that is whole: step, state and progress; None if there is none.
+        """The newest undamaged checkpoint: step, state and progress; None if there is none.
 
-        One that is damaged is renamed to `<step>.damaged`, so that training can save the step
-        again, and the one before is taken.
+        Damaged ones are moved to the folder `damaged`, so that training can save these steps again.
 
         Args:
             like: a tree of `jax.ShapeDtypeStruct` with the shardings to restore to.
 
         Raises:
-            UserError: there are checkpoints and none can be restored.
+            UserError: there are checkpoints, but none can be restored.
         """
         failures: list[tuple[int, UserError]] = []
         for step in reversed(self.steps()):
@@ -119,7 +118,7 @@ class Checkpoints:
             except UserError as error:
                 failures.append((step, error))
                 continue
-            # Only now is it sure that the newer ones are at fault, and not what they are read for.
+            # An older one fits `like`, so the newer ones are damaged.
             if failures:
                 self._set_aside(failures)
             self._newest = step
@@ -137,7 +136,7 @@ class Checkpoints:
                 aside.parent.mkdir(exist_ok=True)
                 number = len([*aside.parent.glob(f"{step}*")])
                 (self.folder / str(step)).rename(aside.with_name(f"{step}-{number}"))
-                print(f"{error} It was moved to {aside.parent}; the one before it is used.")
+                print(f"{error} It was moved to {aside.parent}; the previous one is used.")
 
         processes.on_first(rename)
         self._open()
@@ -171,9 +170,9 @@ class Checkpoints:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Waits for what is still being written.
+        """Waits for files that are still being written.
 
-        Of several processes, one that fails alone does not: the others would never come.
+        One of several processes that fails alone does not wait: the others would not follow.
         """
         if error is None or processes.alone():
             try:
@@ -184,18 +183,18 @@ class Checkpoints:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What Orbax and TensorStore raise of files that cannot be written or are not as they were."""
+    """What Orbax and TensorStore raise for files that cannot be written or read."""
     return (ValueError, OSError, KeyError, TypeError, RuntimeError, jax.errors.JaxRuntimeError)
 
 
 def _first_line(error: Exception) -> str:
     if "No space left on device" in str(error):
-        return "No space left on device"  # out of a long account of files
+        return "No space left on device"  # the full message lists every file
     return (str(error).splitlines() or [type(error).__name__])[0][:300]
 
 
 def _files(step: pathlib.Path) -> list[pathlib.Path]:
-    """The files in the parts of a checkpoint; Orbax writes its own notes beside them later."""
+    """The files in the parts of a checkpoint; Orbax adds its own files beside them later."""
     return sorted(file.relative_to(step) for file in step.glob("*/**/*") if file.is_file())
 
 

@@ -1,5 +1,6 @@
-"""What a run leaves behind: config, metrics, summary, checkpoints and figures in one folder."""
+"""The run folder: config, metrics, summary, checkpoints and figures."""
 
+import contextlib
 import datetime
 import fcntl
 import importlib.metadata
@@ -16,7 +17,7 @@ import jax
 import numpy as np
 
 from dlcourse.errors import UsageError, UserError
-from dlcourse.training.config import PLACE, Config, as_json
+from dlcourse.training.config import EXECUTION, Config, as_json
 
 LIBRARIES = ("dlcourse", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
@@ -24,10 +25,10 @@ Row = dict[str, Any]
 
 
 class RunFolder:
-    """The files of one run, written as it goes on.
+    """The files of one run, written while it trains.
 
-    Of several processes only the first opens it and writes; the others keep the rows too, which
-    are the same, and read what was written before, so the folder must be one that all can see.
+    With several processes only the first opens the folder and writes. The others hold the same
+    rows and read earlier files, so the folder must be visible to all.
 
     Attributes:
         path: the folder.
@@ -50,8 +51,13 @@ class RunFolder:
     def figures(self) -> pathlib.Path:
         return self.path / "figures"
 
-    def open(self, config: Config, experiment: str) -> None:
+    def open(self, config: Config, experiment: str, file: pathlib.Path) -> None:
         """Makes the folder and writes `config.json`, or finds the same run in it.
+
+        Args:
+            config: of the run.
+            experiment: its name; after a slash, the name of a row of a comparison.
+            file: the experiment file.
 
         Raises:
             UsageError: the folder cannot be written, or holds a run of another config.
@@ -63,7 +69,7 @@ class RunFolder:
             if place.exists():
                 self.require(config, experiment)
             else:
-                _write(place, _description(config, experiment))
+                _write(place, _description(config, experiment, file))
             self._metrics = (self.path / "metrics.jsonl").open("a")
         except OSError as error:
             raise UsageError(
@@ -76,10 +82,10 @@ class RunFolder:
         _require_same(read_config(self.path), config, experiment, self.path)
 
     def _lock(self) -> None:
-        """Keeps other runs out for as long as this process lives and the folder is open."""
+        """Locks the folder for as long as this process lives and the folder is open."""
         self._locked = (self.path / "lock").open("a+")
         try:
-            # The kernel lets go of it when the process ends, however it ends.
+            # The kernel releases it when the process ends, however it ends.
             fcntl.flock(self._locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._locked.seek(0)
@@ -93,9 +99,9 @@ class RunFolder:
         self._locked.flush()
 
     def rewind(self, step: int) -> None:
-        """Forgets what was logged after `step`, where a resumed run goes on.
+        """Drops the rows after `step`, from which a run is resumed.
 
-        The test rows go too: they belong to the end, which comes again.
+        Test rows are dropped too: they are written at the end of a run.
         """
         place = self.path / "metrics.jsonl"
         lines = place.read_text().splitlines()
@@ -119,18 +125,20 @@ class RunFolder:
         return row
 
     def flush(self) -> None:
-        """Brings what was logged to the disk, before a checkpoint that counts on it."""
+        """Writes the logged rows to disk, before a checkpoint that relies on them."""
         if self._metrics is not None:
             self._metrics.flush()
             os.fsync(self._metrics.fileno())
 
     def write_events(self) -> None:
-        """Brings the rows logged since the last call to TensorBoard."""
+        """Writes the rows logged since the last call to TensorBoard."""
         if self._metrics is None:
             return
-        from tensorboardX import SummaryWriter
-
         if self._events is None:
+            try:
+                from tensorboardX import SummaryWriter
+            except ImportError:  # a bare machine; `metrics.jsonl` has the same
+                return
             self._events = SummaryWriter(str(self.path))
         for row in self.rows[self._in_events :]:
             for name, value in row.items():
@@ -143,11 +151,11 @@ class RunFolder:
     def write_summary(self, summary: dict) -> None:
         if self._metrics is not None:
             _write(self.path / "summary.json", summary)
-            # An attempt before this one may have left it, on other devices, say.
+            # An earlier attempt may have left it.
             (self.path / "diverged.json").unlink(missing_ok=True)
 
     def write_divergence(self, step: int, examples: list, checkpoint: int | None) -> None:
-        """Which step failed and on which examples, for a replay."""
+        """Records the step that failed and its examples, for a replay."""
         if self._metrics is not None:
             content = {"step": step, "checkpoint": checkpoint, "examples": examples}
             _write(self.path / "diverged.json", content)
@@ -202,15 +210,15 @@ def _replace(place: pathlib.Path, text: str) -> None:
     unfinished.replace(place)
 
 
-def _description(config: Config, experiment: str) -> dict:
+def _description(config: Config, experiment: str, file: pathlib.Path) -> dict:
     devices = jax.devices()
     return {
         "experiment": experiment,
         "config": as_json(config),
         "command": sys.argv,
-        "file": str(pathlib.Path(sys.argv[0]).resolve()),
+        "file": str(file.resolve()),
         "python": sys.version.split()[0],
-        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "versions": _versions(),
         "devices": {
             "kind": devices[0].device_kind,
             "count": len(devices),
@@ -220,9 +228,19 @@ def _description(config: Config, experiment: str) -> dict:
     }
 
 
+def _versions() -> dict[str, str]:
+    """The versions of the libraries that are here."""
+    found = {}
+    for name in LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
 def _require_same(found: dict, config: Config, experiment: str, path: pathlib.Path) -> None:
     """Refuses a folder that another config has begun, naming the fields that differ."""
-    if found["experiment"] != experiment:
+    # A row of a comparison is the same run when it is started alone.
+    if found["experiment"].partition("/")[0] != experiment.partition("/")[0]:
         raise UsageError(
             f"{path} holds a run of '{found['experiment']}', not of '{experiment}'. "
             "Choose another --workdir."
@@ -231,7 +249,7 @@ def _require_same(found: dict, config: Config, experiment: str, path: pathlib.Pa
     differing = [
         f"{name} was {before.get(name)} and is {now.get(name)}"
         for name in sorted(before.keys() | now.keys())
-        if name not in PLACE and before.get(name) != now.get(name)
+        if name not in EXECUTION | config.selects and before.get(name) != now.get(name)
     ]
     if differing:
         raise UsageError(
@@ -248,5 +266,5 @@ def read_config(path: pathlib.Path) -> dict:
     """
     place = path / "config.json"
     if not place.exists():
-        raise UserError(f"{path} is no run folder: it has no config.json.")
+        raise UserError(f"{path} is not a run folder: it has no config.json.")
     return json.loads(place.read_text())

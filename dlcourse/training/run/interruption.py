@@ -1,11 +1,9 @@
-"""Signals that ask a run to stop: it saves, says how to go on, and exits with status 75."""
+"""Signals that stop a run: it saves, prints how to resume, and exits with status 75."""
 
 import contextlib
 import signal
 from collections.abc import Iterator
 from types import FrameType
-
-STOPPED = 75  # "saved, or nothing lost: start me again"
 
 
 class Interruption:
@@ -20,9 +18,9 @@ class Interruption:
 
 @contextlib.contextmanager
 def listen() -> Iterator[Interruption]:
-    """Turns SIGTERM and Ctrl-C into a request that the loop sees between two chunks.
+    """Turns SIGTERM and Ctrl-C into a request that the loop reads between two chunks.
 
-    A second Ctrl-C ends at once: the last checkpoint stands, as after any kill.
+    A second Ctrl-C ends the process at once; the last checkpoint is kept.
     """
     interruption = Interruption()
 

@@ -1,0 +1,95 @@
+"""From an error to a message and an exit status, and the settings of the whole process."""
+
+import logging
+import os
+import pathlib
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import jax
+
+from dlcourse.errors import STOPPED, UserError
+from dlcourse.training.config import Config
+from dlcourse.training.engine import processes
+from dlcourse.training.run.ends import Diverged, Interrupted
+from dlcourse.training.run.interruption import Interruption, listen
+
+
+def conduct(body: Callable[[Interruption], None], config: Config) -> NoReturn:
+    """Runs `body` and exits with the status of how it went.
+
+    The exit status is 0 when it is done, 2 when the command line was wrong, 75 when a signal
+    stopped it (the state is saved; start it again), 1 for any other error.
+    """
+    try:
+        with listen() as interruption:
+            prepare_process(config)
+            body(interruption)
+    except Interrupted as stop:
+        if processes.is_first():
+            print(stop, file=sys.stderr)
+        processes.leave_together(STOPPED)
+    except UserError as error:
+        elsewhere = (
+            isinstance(error, (Diverged, processes.SaidElsewhere)) and not processes.is_first()
+        )
+        if not elsewhere:
+            print(f"error: {error}", file=sys.stderr)
+        processes.leave(error.exit_status)
+    except KeyboardInterrupt:
+        print("Stopped at once; the last checkpoint is kept.", file=sys.stderr)
+        processes.leave(130)
+    except Exception as error:
+        if processes.alone():
+            raise  # a fault of the program, with its traceback
+        processes.leave(_status_of_failure(error))
+    processes.leave_together(0)
+
+
+def _status_of_failure(error: Exception) -> int:
+    """Prints the error of one of several processes, none of which may wait for the others now."""
+    if processes.others_are_gone(error):
+        first_line = str(error).splitlines()[0]
+        print(
+            f"Another process of this run is gone ({first_line}). Saved checkpoints are kept; "
+            "start all of them again with the same --workdir.",
+            file=sys.stderr,
+        )
+        return STOPPED
+    traceback.print_exception(error)
+    return 1
+
+
+def prepare_process(config: Config) -> None:
+    """Settings of the whole process; only a command line may touch them."""
+    # Libraries that read data warn of things that users cannot change here. For a save that failed
+    # Orbax logs every write with its traceback, besides the error that it raises.
+    for library in ("absl", "asyncio"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+    sys.unraisablehook = _without_late_failures(sys.unraisablehook)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if config.compilation_cache and jax.config.values["jax_compilation_cache_dir"] is None:
+        import platformdirs
+
+        cache = pathlib.Path(platformdirs.user_cache_dir("dlcourse")) / "xla"
+        jax.config.update("jax_compilation_cache_dir", str(cache))
+        # The first step waits for many small programs too.
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    processes.connect(config)
+
+
+def _without_late_failures(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`hook` without the exceptions that follow the first failure of a save.
+
+    Orbax raises that failure and closes the event loop, to which TensorStore's other writes still
+    report. Each then prints a traceback, which adds nothing to the error raised.
+    """
+
+    def filtered(event: Any) -> None:
+        if str(event.exc_value) != "Event loop is closed":
+            hook(event)
+
+    return filtered

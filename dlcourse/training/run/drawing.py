@@ -1,0 +1,62 @@
+"""Drawing the figures of a run into its folder."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+from dlcourse import figures
+from dlcourse.training.clock import Clock
+from dlcourse.training.engine import processes
+from dlcourse.training.run.curves import draw_curves
+from dlcourse.training.run.folder import RunFolder
+from dlcourse.training.run.screen import Silent
+
+
+class Drawing:
+    """Draws on process 0; where matplotlib is missing, one line says that figures are skipped."""
+
+    def __init__(
+        self, folder: RunFolder, mesh: jax.sharding.Mesh, screen: Silent, clock: Clock
+    ) -> None:
+        self._folder, self._mesh, self._screen, self._clock = folder, mesh, screen, clock
+
+    @functools.cached_property
+    def possible(self) -> bool:
+        """Whether this process draws; a machine that only trains may lack matplotlib."""
+        if not processes.is_first():
+            return False
+        try:
+            import matplotlib  # noqa: F401
+        except ImportError:
+            self._screen.say("Figures are skipped: matplotlib is not installed.")
+            return False
+        return True
+
+    def curves(self) -> None:
+        """The learning curves, from the rows logged so far."""
+        with self._clock("drawing"):
+            figure = draw_curves(self._folder.rows) if self.possible else None
+            if figure is not None:
+                figures.save(figure, self._folder.figures / "curves")
+
+    def states(
+        self, drawings: Mapping[str, Any], state: Any, members: tuple[int, ...], suffix: str = ""
+    ) -> None:
+        """Figures of a state, of the first member of a population.
+
+        Args:
+            drawings: functions from a state to a figure, by file name.
+            state: the learner's state, on the devices.
+            members: the axes of the population.
+            suffix: ends the file names.
+        """
+        if not drawings:
+            return
+        with self._clock("drawing"):
+            state = processes.on_host(state, self._mesh)  # all processes take part
+            if self.possible:
+                first = jax.tree.map(lambda leaf: leaf[(0,) * len(members)], state)
+                for name, draw in drawings.items():
+                    figures.save(draw(first), self._folder.figures / f"{name}{suffix}")

@@ -1,0 +1,105 @@
+"""A finished run: its metrics, its trained model, and computing with it."""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from dlcourse.learner import without_optimizer
+from dlcourse.training.config import Config
+from dlcourse.training.engine import sharding
+from dlcourse.training.experiment import Experiment
+from dlcourse.training.run.folder import Row, RunFolder
+from dlcourse.training.run.loop import Loop
+from dlcourse.training.run.screen import Silent
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run. It holds nothing on a device.
+
+    Attributes:
+        name: the experiment's name, and the row's in a comparison: `lenet/CNN`.
+        config: its config.
+        folder: the run folder.
+        summary: the content of `summary.json`.
+        rows: the content of `metrics.jsonl`.
+        state: the learner's final state as NumPy arrays; with patience, the best one without its
+            optimizer. With several seeds every array begins with their axis.
+        make: the function that made the experiment from the config.
+    """
+
+    name: str
+    config: Config
+    folder: pathlib.Path
+    summary: Mapping[str, Any]
+    rows: list[Row]
+    state: Any
+    make: Callable[[Config], Experiment]
+
+    @functools.cached_property
+    def experiment(self) -> Experiment:
+        """Learner and data, made again from the config."""
+        return self.make(self.config)
+
+    def by_seed(self) -> list[Any]:
+        """The state of each seed by itself."""
+        if self.config.seeds == 1:
+            return [self.state]
+        seeds = range(self.config.seeds)
+        return [jax.tree.map(lambda leaf, i=i: leaf[i], self.state) for i in seeds]
+
+    def apply(
+        self, batch: Mapping[str, Any], *, seed: int = 0, key: jax.Array | None = None
+    ) -> Any:
+        """What the trained model computes for examples as its data set holds them.
+
+        Args:
+            batch: arrays with the examples along the first axis, such as `{"image": x}`; they are
+                prepared as in training (uint8 to float, say).
+            seed: which seed's weights to use, counted from 0.
+            key: draws random numbers, for models that need some.
+
+        Returns:
+            What `learner.apply` gives: logits, reconstructions, samples, actions.
+        """
+        prepared = self.experiment.data.prepare(dict(batch))
+        key = jax.random.key(0) if key is None else key
+        return self._apply(self.by_seed()[seed], prepared, key)
+
+    @functools.cached_property
+    def _apply(self) -> Callable[..., Any]:
+        return jax.jit(self.experiment.learner.apply)
+
+    def measure(self, split: str) -> dict[str, np.ndarray]:
+        """The metrics of the final state on all of a split, arrays `[*members]`.
+
+        The training metrics of the summary were measured during training, with dropout,
+        augmentation and changing weights; `measure("train")` is free of them.
+        """
+        # On one device, so that a single process can compute it.
+        mesh = sharding.make_mesh("", jax.local_devices()[:1])
+        loop = Loop(self.experiment, self.config, RunFolder(self.folder), mesh, Silent())
+        judged = without_optimizer(self.state)
+        placed = jax.tree.map(lambda leaf: sharding.place(leaf, mesh), judged)
+        return loop.measure(split, placed)
+
+    def values(self, split: str, metric: str) -> np.ndarray:
+        """A final metric of every member of the run, `[members]`; of one run, `[1]`."""
+        return _members(self.summary["metrics"][split][metric])
+
+    def curve(self, split: str, metric: str) -> tuple[np.ndarray, np.ndarray]:
+        """A metric as it was logged: the steps, and the values `[times, members]`."""
+        rows = [row for row in self.rows if row["split"] == split]
+        steps = np.array([row["step"] for row in rows])
+        return steps, np.stack([_members(row[metric]) for row in rows])
+
+
+def _members(logged: Any) -> np.ndarray:
+    """A logged metric of every member; JSON's null is nan."""
+    values = logged["values"] if isinstance(logged, Mapping) else logged
+    return np.array(values, np.float64).reshape(-1)
