@@ -1,0 +1,1 @@
+"""Arrays in, figure out; no model, no learner and no training."""

@@ -1,0 +1,1 @@
+"""Numbers about functions, gradients, weights, masks and curves; draws nothing."""
