@@ -1,8 +1,11 @@
-"""JIT benchmarks: what XLA compiles, timed; ratios side by side in one run."""
+"""JIT benchmarks: compiled programs, timed against each other in one process.
 
-from dlcourse.benchmark.command import Target as Target
-from dlcourse.benchmark.command import command as command
-from dlcourse.benchmark.command import split_arguments as split_arguments
+python -m dlcourse.benchmark EXPERIMENT          the training program of an experiment
+python -m dlcourse.benchmark.scale EXPERIMENT    devices, checkpoints, logging, streaming, start
+python -m dlcourse.benchmark.pytorch             an epoch of the ISLR network, against PyTorch
+python -m dlcourse.benchmark.convolution         a convolutional step, against Flax and PyTorch
+"""
+
 from dlcourse.benchmark.program import Session as Session
 from dlcourse.benchmark.program import matmul_peak as matmul_peak
 from dlcourse.benchmark.program import measure as measure

@@ -1,4 +1,4 @@
-"""The command line that all benchmarks of an experiment share."""
+"""The command line shared by the benchmarks of an experiment."""
 
 import dataclasses
 import json
@@ -10,26 +10,65 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from dlcourse.errors import UserError
-from dlcourse.training.commands import command_line
+from dlcourse.training.commands.parse import load_experiment, parse
+from dlcourse.training.commands.process import prepare_process
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """What every benchmark of an experiment is told."""
+    """The arguments of every benchmark of an experiment."""
 
-    experiment: Annotated[pathlib.Path, tyro.conf.Positional]
+    experiment: Annotated[pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="EXPERIMENT")]
     """The experiment file."""
     json: pathlib.Path | None = None
-    """Write the figures to this file."""
+    """Write the figures to this JSON file."""
     compare: pathlib.Path | None = None
-    """Print the ratio to the figures of an earlier --json."""
+    """Print the ratio to the figures in this file, written by an earlier --json."""
 
 
 T = TypeVar("T", bound=Target)
 
 
+def run_command(
+    options_type: type[T], prog: str, measures: Callable[[T, Any, Any], dict[str, Any]]
+) -> None:
+    """Parses the command line, measures, prints the figures, and saves or compares them.
+
+    Exits with the status of a `UserError`, or with 2 if a file cannot be read or written.
+
+    Args:
+        options_type: the dataclass of the options.
+        prog: the program name in `--help`.
+        measures: maps the options, the experiment's module and its config to figures by name.
+    """
+    own, of_experiment = split_arguments()
+    options = tyro.cli(options_type, args=own, prog=prog)
+    try:
+        module = load_experiment(options.experiment)
+        config = parse(module.Config, of_experiment, options.experiment.name)
+        prepare_process(config)
+        earlier = json.loads(options.compare.read_text()) if options.compare else None
+        figures = measures(options, module, config)
+        report(figures, earlier)
+        if options.json:
+            options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    except OSError as error:
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)
+
+
+def split_arguments() -> tuple[list[str], list[str]]:
+    """The arguments of the benchmark before `--`, and those of the experiment after it."""
+    args = sys.argv[1:]
+    end = args.index("--") if "--" in args else len(args)
+    return args[:end], args[end + 1 :]
+
+
 def report(figures: dict[str, Any], earlier: dict[str, Any] | None) -> None:
-    """The figures as a table, with their ratio to earlier ones."""
+    """Prints the figures as a table, with the ratio to earlier figures if given."""
     from rich.console import Console
     from rich.table import Table
 
@@ -46,37 +85,3 @@ def report(figures: dict[str, Any], earlier: dict[str, Any] | None) -> None:
             cells.append(f"{value / before:.2f}" if before else "")
         table.add_row(*cells)
     Console(highlight=False).print(table)
-
-
-def split_arguments() -> tuple[list[str], list[str]]:
-    """The benchmark's own arguments, and those of the experiment after `--`."""
-    args = sys.argv[1:]
-    middle = args.index("--") if "--" in args else len(args)
-    return args[:middle], args[middle + 1 :]
-
-
-def command(kind: type[T], prog: str, measures: Callable[[T, Any, Any], dict[str, Any]]) -> None:
-    """A command line: measures an experiment, prints the figures, keeps and compares them.
-
-    Args:
-        kind: the options; they name the `experiment` and the files `json` and `compare`.
-        prog: what the command is called.
-        measures: from the options, the experiment's module and its config to figures by name.
-    """
-    own, others = split_arguments()
-    options = tyro.cli(kind, args=own, prog=prog)
-    try:
-        module = command_line.load_experiment(options.experiment)
-        config = command_line.parse(module.Config, others)
-        command_line.prepare_process(config)
-        earlier = json.loads(options.compare.read_text()) if options.compare else None
-        figures = measures(options, module, config)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
-    except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
-        sys.exit(2)
-    report(figures, earlier)
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n")

@@ -1,13 +1,14 @@
-"""A training step of the course's convolutional CIFAR models here, in plain Flax and in PyTorch.
+"""Compares a training step of the convolutional CIFAR models with plain Flax and PyTorch.
 
     pip install 'dlcourse[torch]'
     python -m dlcourse.benchmark.convolution
 
-Forward, backward and gradient descent in float32 on one batch of noise. Ours runs as training
-does, several steps a call in a compiled loop; plain Flax one step a call, since inside a loop it
-takes ten to eighty times as long on a CPU (`dlcourse.models.vision.fast_convolution`). PyTorch runs
-channels-last, eagerly and compiled. All take turns, A B C A B C, and the best time of each counts,
-since whatever else the machine does can only add to it.
+A step is forward pass, backward pass and gradient descent in float32 on one batch of noise. This
+project runs several steps per call in a compiled loop, as training does. Plain Flax runs one step
+per call, because inside a loop it takes ten to eighty times as long on a CPU (see
+`dlcourse.models.vision.fast_convolution`). PyTorch runs channels-last, eagerly and compiled. All
+alternate in one process. The minimum of each counts, because other work on the machine only adds
+to a time.
 """
 
 import dataclasses
@@ -26,9 +27,9 @@ from dlcourse.losses import softmax_cross_entropy
 from dlcourse.models import CIFARModel2, CIFARModel3
 
 RATE = 1e-2
-STEPS = 5  # of ours in one call
+STEPS = 5  # per call of this project's program
 
-# The layers of deck 003, for the twins: convolution (channels, size, padding), dense (width).
+# The layers of deck 003 for both references: convolution (channels, size, padding), dense (width).
 MODEL_2 = [
     ("conv", 6, 5, 0), "relu", "pool", ("conv", 16, 5, 0), "relu", "pool",
     "flatten", ("dense", 120), "relu", ("dense", 84), "relu", ("dense", 10),
@@ -51,15 +52,15 @@ class Options:
     """Compares a training step of the convolutional CIFAR models with plain Flax and PyTorch."""
 
     batch_size: int = 128
-    """Images a step."""
+    """Images per step."""
     rounds: int = 15
-    """How many calls of each are timed, after two to warm up."""
+    """Calls of each that are timed, after two to warm up."""
     compile: bool = True
-    """Time `torch.compile` too; it needs a C++ compiler."""
+    """Also time `torch.compile`, which needs a C++ compiler."""
 
 
 class PlainFlax(nn.Module):
-    """A list of layers, each as Flax gives it."""
+    """A sequence of Flax's own layers."""
 
     layers: Sequence[Any]
 
@@ -87,7 +88,7 @@ class PlainFlax(nn.Module):
 def flax_step(
     model: nn.Module, x: np.ndarray, labels: np.ndarray, steps: int = 1
 ) -> Callable[[], None]:
-    """A function that trains a Flax model for some steps and waits for their end."""
+    """A function that trains a Flax model for `steps` steps and waits for the result."""
     key = jax.random.key(0)
     images, targets = jnp.asarray(x), jnp.asarray(labels)
 
@@ -167,7 +168,7 @@ def pytorch_step(
 
 
 def best_times(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """The seconds that each takes at best, all of them in turn."""
+    """The minimum seconds of each function over `rounds` alternating calls, after a warm-up."""
     for _ in range(2):
         for step in steps.values():
             step()
@@ -181,7 +182,7 @@ def best_times(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, f
 
 
 def main() -> None:
-    """The command line."""
+    """Runs the comparison and prints a table."""
     from rich.console import Console
     from rich.table import Table
 
@@ -193,8 +194,9 @@ def main() -> None:
     if options.compile:
         columns.append("PyTorch compiled")
     device = jax.devices()[0].device_kind
-    table = Table(title=f"ms a step of {options.batch_size}, {device}, jax {jax.__version__}")
-    for column in ("", *columns, "to PyTorch's best"):
+    title = f"ms per step of {options.batch_size} images, {device}, jax {jax.__version__}"
+    table = Table(title=title)
+    for column in ("", *columns, "ratio to PyTorch's best"):
         table.add_column(column, justify="right" if column else "left")
     for name, (model, layers) in MODELS.items():
         try:
@@ -210,9 +212,9 @@ def main() -> None:
             sys.exit(1)
         best = best_times(steps, options.rounds)
         best["dlcourse"] /= STEPS
-        rival = min(seconds for key, seconds in best.items() if key.startswith("PyTorch"))
+        pytorch = min(seconds for key, seconds in best.items() if key.startswith("PyTorch"))
         cells = [f"{1e3 * best[column]:.1f}" for column in columns]
-        table.add_row(name, *cells, f"{best['dlcourse'] / rival:.2f}")
+        table.add_row(name, *cells, f"{best['dlcourse'] / pytorch:.2f}")
     Console(highlight=False).print(table)
 
 

@@ -1,8 +1,6 @@
-"""The compiled training program of an experiment, timed as the loop runs it."""
+"""Times the compiled training program of an experiment, run as the training loop runs it."""
 
-import contextlib
 import dataclasses
-import io
 import pathlib
 import statistics
 import tempfile
@@ -15,19 +13,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from dlcourse import training
+from dlcourse.training.clock import Clock
 from dlcourse.training.engine import sharding
 from dlcourse.training.engine.feed import make_feed
 from dlcourse.training.engine.population import over_seeds
-from dlcourse.training.engine.programs import compile_programs
+from dlcourse.training.engine.programs import Programs
 
 CAPACITY = 512  # steps in the longest chunk
-ROUNDS = 3  # of whole runs in turn
+ROUNDS = 3  # how often each variant of a whole run is timed
 SELDOM = dict.fromkeys(("log_every", "evaluate_every", "checkpoint_every"), "100%")
-PEAK_SIZE = 2048  # of the square matrices whose product tells the device's peak
+PEAK_SIZE = 2048  # rows and columns of the matrices in `matmul_peak`
 
 
 def matmul_peak(repeats: int = 9) -> float:
-    """FLOP/s of a float32 product of large square matrices: what this device can reach at best."""
+    """FLOP/s of a product of large square float32 matrices: the practical peak of this device."""
     a = jnp.ones((PEAK_SIZE, PEAK_SIZE))
     product = jax.jit(lambda a: a @ a)
     product(a).block_until_ready()
@@ -40,7 +39,15 @@ def matmul_peak(repeats: int = 9) -> float:
 
 
 class Session:
-    """An experiment's compiled training program, and its state as it trains on."""
+    """The compiled training program of an experiment, with its current state.
+
+    Attributes:
+        programs: the compiled programs.
+        feed: the batches.
+        state: the learner's state after `step` steps.
+        step: the number of steps trained so far.
+        waited: seconds in which the host prepared batches, since the warm-up.
+    """
 
     def __init__(
         self,
@@ -49,46 +56,58 @@ class Session:
         devices: Sequence[jax.Device] | None = None,
         capacity: int = CAPACITY,
     ) -> None:
-        """Compiles as the loop does, and trains two chunks of `capacity` steps to warm up."""
+        """Compiles as the training loop does, and trains two chunks to warm up.
+
+        Args:
+            module: the experiment, with `experiment(config)`.
+            config: its config.
+            devices: the devices of the mesh; all by default.
+            capacity: the number of steps in the longest chunk.
+        """
         experiment = module.experiment(config)
         mesh = sharding.make_mesh(config.mesh, devices)
         single = config.seeds == 1
         numbers = list(range(config.seed, config.seed + config.seeds))
         self.mesh, self.step, self.waited = mesh, 0, 0.0
         self.feed = make_feed(experiment.data, config.batch_size, numbers, single, capacity, mesh)
-        self.seeds = sharding.place(np.array(numbers[0] if single else numbers, np.int32), mesh)
+        seeds = sharding.place(np.array(numbers[0] if single else numbers, np.int32), mesh)
         learner = experiment.learner if single else over_seeds(experiment.learner)
-        self.programs = compile_programs(
-            learner, self.feed, mesh, self.seeds, self.feed.training(0, 1)
-        )
-        self.state = self.programs.init(self.seeds)
+        self.clock = Clock()
+        self.programs = Programs(learner, self.feed, mesh, seeds, 1, self.clock)
+        self.state, self.window = self.programs.init(), self.programs.empty_window()
+        self.closes = sharding.place(np.zeros(self.feed.capacity, bool), mesh)
         self.train(self.feed.capacity)
         self.train(self.feed.capacity)
         self.waited = 0.0
 
     def train(self, length: int) -> float:
-        """Trains a chunk to its end; seconds it took."""
+        """Trains a chunk of `length` steps, waits for it, and returns the seconds it took."""
         begun = time.perf_counter()
         chunk = self.feed.training(self.step, length)
         self.waited += time.perf_counter() - begun
-        first, count = (sharding.place(np.int32(n), self.mesh) for n in (self.step, length))
-        self.state, metrics = self.programs.train(
-            self.state, self.feed.arrays, chunk.rows, first, count, self.seeds
-        )
+        first = self.programs.number(self.step)
+        trained = self.programs.train(self.state, self.window, chunk, self.closes, first)
+        self.state, self.window = trained.state, trained.open
         self.step += length
-        jax.device_get(metrics)
+        jax.device_get(trained.diverged_at)
         return time.perf_counter() - begun
 
 
 def measure(module: Any, config: Any, seconds: float) -> dict[str, Any]:
-    """Trains in chunks of about 50 ms, without a run folder.
+    """Trains for `seconds` in chunks of about 50 ms, without a run folder.
 
     Returns:
-        compile_seconds; compilations of the training program; step_ms_p50 and step_ms_p95, over
-        the mean steps of the chunks; examples_per_second; flops_per_step as XLA counts them;
-        matmul_peak_gflops, measured before and after; matmul_share, the part of that peak that the
-        median step reaches; peak_memory_mb; input_wait_share, the part of the time in which the
-        host prepared batches and the device may have waited.
+        Figures by name:
+
+        - compile_seconds, and compilations: how often the training program was compiled
+        - step_ms_p50, step_ms_p95: quantiles over chunks of the mean time of a step
+        - examples_per_second
+        - flops_per_step: as counted by XLA
+        - matmul_peak_gflops: the larger of two measurements, before and after training
+        - matmul_share: the FLOP/s of the median step as a share of this peak
+        - peak_memory_mb
+        - input_wait_share: the share of the time in which the host prepared batches, so that the
+          device may have waited
     """
     session = Session(module, config)
     per_step = session.train(session.feed.capacity) / session.feed.capacity
@@ -113,7 +132,7 @@ def measure(module: Any, config: Any, seconds: float) -> dict[str, Any]:
         "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
         "jax": jax.__version__,
         "examples_per_step": examples,
-        "compile_seconds": session.programs.seconds,
+        "compile_seconds": session.clock.seconds["compiling"],
         "compilations": compilations,
         "step_ms_p50": 1e3 * p50,
         "step_ms_p95": 1e3 * float(np.quantile(chunks, 0.95)) / length,
@@ -127,41 +146,42 @@ def measure(module: Any, config: Any, seconds: float) -> dict[str, Any]:
 
 
 def time_lost(module: Any, config: Any, variants: Mapping[str, dict[str, Any]]) -> dict[str, float]:
-    """What it costs to do something often: whole runs that do, and runs that do not, in turn.
+    """How much longer whole runs take when they log, save or evaluate often.
+
+    Every variant and a run without any are timed in turn. The minimum over the rounds counts,
+    because other work on the machine only slows a run down. On a busy machine, differences of a
+    few per cent are not significant.
 
     Args:
         module: the experiment.
-        config: of all runs; they log, evaluate and save once, at their end.
-        variants: by name, the fields of the config by which a run differs.
+        config: the config of all runs, which log, evaluate and save once, at the end.
+        variants: by name, the fields of the config that differ.
 
     Returns:
-        NAME_share: how much longer such a run takes, as a share of the time spent in training. The
-        quickest of several counts: what else a machine does can only slow a run down. On a busy
-        machine that is not enough to tell a few per cent.
+        NAME_share for each variant: the additional time as a share of the time spent in training.
     """
 
-    def once(fields: dict[str, Any]) -> tuple[float, float]:
+    def timed_run(fields: dict[str, Any]) -> tuple[float, float]:
         with tempfile.TemporaryDirectory() as folder:
-            place = {"workdir": pathlib.Path(folder), "progress": False}
-            short = dataclasses.replace(config, **place, **SELDOM | fields)
+            quiet = {"workdir": pathlib.Path(folder), "progress": False}
+            short = dataclasses.replace(config, **quiet, **SELDOM | fields)
             bare = dataclasses.replace(module.experiment(short), figures={}, snapshots={})
             begun = time.perf_counter()
-            with contextlib.redirect_stdout(io.StringIO()):
-                result = training.run(bare, short, name="benchmark")
+            result = training.run(bare, short, name="benchmark", silent=True)
             wall = time.perf_counter() - begun - result.summary["compile_seconds"]
             return wall, result.summary["seconds"]
 
-    kinds = {"": {}, **variants}
-    for fields in kinds.values():
-        once(fields)  # what is imported and compiled on the way
-    rounds = [{name: once(fields) for name, fields in kinds.items()} for _ in range(ROUNDS)]
-    quickest = {name: np.min([each[name] for each in rounds], axis=0) for name in kinds}
-    wall, trained = quickest.pop("")
-    return {f"{n}_share": float((other - wall) / trained) for n, (other, _) in quickest.items()}
+    runs = {"": {}, **variants}
+    for fields in runs.values():
+        timed_run(fields)  # warm up: imports and compilation
+    rounds = [{name: timed_run(fields) for name, fields in runs.items()} for _ in range(ROUNDS)]
+    fastest = {name: np.min([each[name] for each in rounds], axis=0) for name in runs}
+    wall, trained = fastest.pop("")
+    return {f"{n}_share": float((other - wall) / trained) for n, (other, _) in fastest.items()}
 
 
 def _peak_memory() -> float:
-    """MB at the most: the device's own count, or the process's where the device keeps none."""
+    """Peak memory in MB: of the device, or of the process if the device does not report any."""
     import resource
 
     stats = jax.devices()[0].memory_stats()

@@ -1,11 +1,11 @@
-"""The MNIST network of ISLR in this project and in PyTorch, epoch by epoch in one process.
+"""Compares an epoch of the ISLR network in this project and in PyTorch.
 
     pip install 'dlcourse[torch]'
     python -m dlcourse.benchmark.pytorch --dataset mnist
 
-Both train 784-256-128-10 with ReLU, dropout 0.4 and Adam at batch 128 on data that is in memory,
-ours as the loop does, PyTorch eagerly, each epoch in a new random order. They take turns, A B A B,
-so that whatever else the machine does slows both.
+Both train 784-256-128-10 with ReLU, dropout 0.4 and Adam at batch size 128. The data are in memory
+and every epoch has a new random order. This project trains as its training loop does, PyTorch
+eagerly. Epochs alternate in one process, so that other work on the machine slows both.
 """
 
 import dataclasses
@@ -18,10 +18,11 @@ from collections.abc import Callable
 import jax
 import tyro
 
-from dlcourse import benchmark
+from dlcourse.benchmark.program import Session, matmul_peak
 from dlcourse.data import Dataset, images
 from dlcourse.errors import UserError
-from dlcourse.training.commands import command_line
+from dlcourse.training.commands.parse import load_experiment
+from dlcourse.training.commands.process import prepare_process
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,15 +30,15 @@ class Options:
     """Compares an epoch of the ISLR network with PyTorch's."""
 
     experiment: pathlib.Path = pathlib.Path("experiments/foundations/mnist_mlp.py")
-    """The experiment file of the network."""
+    """The experiment file that trains the ISLR network."""
     dataset: str = "mnist"
-    """Which images to train on."""
+    """The images to train on."""
     epochs: int = 7
-    """How many epochs each trains, after one to warm up."""
+    """Epochs to time in each framework, after one to warm up."""
 
 
 def pytorch_epoch(data: Dataset, batch_size: int) -> Callable[[], float]:
-    """A function that trains the same network for one epoch in PyTorch; seconds it took."""
+    """A function that trains the same architecture for one epoch in PyTorch, in seconds."""
     import torch
     from torch import nn
 
@@ -68,14 +69,14 @@ def pytorch_epoch(data: Dataset, batch_size: int) -> Callable[[], float]:
 
 
 def main() -> None:
-    """The command line."""
+    """Runs the comparison and prints the medians."""
     options = tyro.cli(Options, prog="python -m dlcourse.benchmark.pytorch")
     try:
-        module = command_line.load_experiment(options.experiment)
+        module = load_experiment(options.experiment)
         config = module.Config(dataset=options.dataset)
-        command_line.prepare_process(config)
+        prepare_process(config)
         data = images(options.dataset)
-        ours = benchmark.Session(module, config)
+        ours = Session(module, config)
         theirs = pytorch_epoch(data, config.batch_size)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -92,16 +93,16 @@ def main() -> None:
     theirs()
     pairs = [(our_epoch(), theirs()) for _ in range(options.epochs)]
     a, b = (statistics.median(times) for times in zip(*pairs, strict=True))
-    peak = benchmark.matmul_peak()
+    peak = matmul_peak()
     counted = ours.programs.flops * steps / a / peak
     weights = sum(leaf.size for leaf in jax.tree.leaves(ours.state.params))
     nominal = 6 * weights * config.batch_size * steps / a / peak
     device = jax.devices()[0].device_kind
     print(f"{options.dataset}, {steps} steps of {config.batch_size} an epoch, {device}:")
-    print(f"  dlcourse       {a:.3f} s   ({counted:.0%} of the matrix-product peak as XLA counts, ")
-    print(f"                           {nominal:.0%} at 6 FLOPs a weight and example)")
+    print(f"  dlcourse       {a:.3f} s   ({counted:.0%} of the matrix-product peak by XLA's count,")
+    print(f"                           {nominal:.0%} at 6 FLOPs per weight and example)")
     print(f"  PyTorch eager  {b:.3f} s")
-    print(f"  ratio          {a / b:.2f}   (medians of {options.epochs} epochs in turn)")
+    print(f"  ratio          {a / b:.2f}   (medians of {options.epochs} alternating epochs)")
 
 
 if __name__ == "__main__":

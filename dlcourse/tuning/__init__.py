@@ -1,6 +1,9 @@
-"""Search over hyperparameters: one space, several methods, every experiment file unchanged."""
+"""Search over hyperparameters: one space, several methods, any experiment file."""
 
-from dlcourse.tuning.search import Result as Result
+from dlcourse.tuning.compare import Studies as Studies
+from dlcourse.tuning.compare import main as main
+from dlcourse.tuning.plan import Search as Search
+from dlcourse.tuning.results import Result as Result
 from dlcourse.tuning.search import search as search
 from dlcourse.tuning.space import Choice as Choice
 from dlcourse.tuning.space import Integer as Integer

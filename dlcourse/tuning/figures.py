@@ -1,10 +1,13 @@
-"""Figures of a study: every trial as a line through its values, and what mattered."""
+"""Figures of a study: parallel coordinates of the trials, and the importance of the options."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
+from dlcourse import figures
+from dlcourse.tuning.efficiency import expected_best, quantile_best
 from dlcourse.tuning.space import Choice, Dimension, LogUniform, Number, Space, short, text
 from dlcourse.tuning.trial import Trial, ranked
 
@@ -14,15 +17,19 @@ def draw_parallel(trials: Sequence[Trial], space: Space, metric: str) -> Any:
 
     The better a trial, the darker its line and the higher its end; the best is red. Trials that
     were pruned or diverged are dotted and end before the metric.
+
+    Args:
+        trials: at least one of them complete.
+        space: of the options.
+        metric: `min NAME` or `max NAME`.
     """
     from matplotlib import colormaps
-    from matplotlib.figure import Figure
 
     direction, _, measured = metric.partition(" ")
     worst_first = ranked(trials, maximize=direction == "max")[::-1]
     values, last = [short(trial.value) for trial in worst_first], len(worst_first) - 1
-    figure = Figure(figsize=(1.8 + 1.7 * (len(space) + 1), 4.2), layout="constrained")
-    panel = figure.subplots()
+    width = 1.8 + 1.7 * (len(space) + 1)
+    figure, ((panel,),) = figures.new(width=width, height=4.4, grid=False)
     for trial in trials:
         if trial.state in ("pruned", "diverged"):
             panel.plot(range(len(space)), _heights(trial, space), ":", color="0.6", lw=0.8)
@@ -34,7 +41,7 @@ def draw_parallel(trials: Sequence[Trial], space: Space, metric: str) -> Any:
         panel.plot(range(len(space) + 1), [*_heights(trial, space), goodness], **style)
     for x, (name, dimension) in enumerate(space.items()):
         _axis(panel, x, name, _ticks(dimension))
-    # The metric's axis is of ranks: one bad trial would push all others together at its top.
+    # The metric's axis shows ranks: by value, one bad trial would compress all others.
     places = np.unique(np.linspace(0, last, 6).round().astype(int))
     marks = {float(place / max(1, last)): values[place] for place in places}
     _axis(panel, len(space), measured, marks)
@@ -43,22 +50,61 @@ def draw_parallel(trials: Sequence[Trial], space: Space, metric: str) -> Any:
     title = f"{len(values)} trials by rank, the best in red: {measured} {values[-1]}"
     if len(trials) > len(values):
         title += f"; dotted: {len(trials) - len(values)} without a result"
-    panel.set_title(title, fontsize=10)
+    figures.title(figure, title)
     return figure
 
 
 def draw_importances(importances: Mapping[str, float], metric: str, trials: int) -> Any:
-    """The share of each option in the variance of the metric over the space (see `Study`)."""
-    from matplotlib.figure import Figure
+    """The share of each option in the variance of the metric over the space (see `Study`).
 
-    figure = Figure(figsize=(5.5, 1.2 + 0.4 * len(importances)), layout="constrained")
-    panel = figure.subplots()
+    Args:
+        importances: the share by option, the largest first.
+        metric: `min NAME` or `max NAME`.
+        trials: how many complete trials they were estimated from.
+    """
+    figure, ((panel,),) = figures.new(width=5.5, height=1.2 + 0.4 * len(importances), grid=False)
     names, shares = zip(*reversed(list(importances.items())), strict=True)
-    bars = panel.barh([name.replace("_", " ") for name in names], shares)
+    labels = [name.replace("_", " ") for name in names]
+    bars = panel.barh(labels, shares, color=figures.COLORS[0])
     panel.bar_label(bars, [f"{share:.0%}" for share in shares], padding=3, fontsize=9)
     panel.set(xlim=(0, 1.15 * max(shares)), xticks=[])
     measured = metric.partition(" ")[2]
-    panel.set_title(f"Share of the variance of {measured}, from {trials} trials", fontsize=10)
+    figures.title(figure, f"share of the variance of {measured}, from {trials} trials")
+    return figure
+
+
+def draw_efficiency(
+    random: Float[np.ndarray, " trials"],
+    grids: Mapping[int, Float[np.ndarray, " levels"]],
+    title: str,
+) -> Any:
+    """The validation error of the best trial so far against the number of trials.
+
+    Args:
+        random: the accuracy of each trial of random search.
+        grids: that of each trial of a grid, by the size of the grid.
+        title: of the figure.
+    """
+    figure, ((panel,),) = figures.new(width=6.5, height=4.2)
+    names = ["random, mean", *(f"grid of {trials}, in any order" for trials in grids)]
+    of_random, *of_grids = figures.looks(names).values()
+    k = np.arange(1, max(grids) + 1)
+    high, low = (1 - quantile_best(random, p)[: len(k)] for p in (0.1, 0.9))
+    band = {"color": of_random.color, "alpha": 0.2, "lw": 0}
+    panel.fill_between(k, low, high, label="8 of 10 random searches", **band)
+    figures.line(panel, k, 1 - expected_best(random)[: len(k)], of_random, names[0])
+    for (trials, values), look, name in zip(grids.items(), of_grids, names[1:], strict=True):
+        figures.line(panel, k[:trials], 1 - expected_best(values), look, name)
+    panel.set(
+        xscale="log",
+        yscale="log",
+        xlabel="trials",
+        ylabel="validation error of the best trial so far",
+    )
+    figures.title(panel, title)
+    panel.set_xticks([1, 2, 4, *grids], [str(mark) for mark in (1, 2, 4, *grids)])
+    panel.minorticks_off()
+    figures.legend(panel)
     return figure
 
 
@@ -67,7 +113,7 @@ def _heights(trial: Trial, space: Space) -> list[float]:
 
 
 def _ticks(dimension: Dimension) -> dict[float, str]:
-    """Where labels stand on an axis, and what they say."""
+    """The labels of an axis, by height."""
     if isinstance(dimension, Choice):
         return {dimension.position(value): text(value) for value in dimension.values}
     marks = [dimension.at(u) for u in (0.0, 0.25, 0.5, 0.75, 1.0)]

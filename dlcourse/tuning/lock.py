@@ -1,4 +1,4 @@
-"""Locks between processes that end with their holder: no stale lock is ever left behind."""
+"""Locks between processes, which the kernel releases when their holder ends."""
 
 import fcntl
 import os
@@ -7,14 +7,14 @@ from types import TracebackType
 
 
 class FileLock:
-    """An exclusive lock on a file, which the kernel drops when its holder dies."""
+    """An exclusive lock on a file. The kernel releases it when its holder dies."""
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
         self._file: int | None = None
 
     def acquire(self, *, wait: bool = True) -> bool:
-        """Takes the lock; without `wait`, tells whether it was free."""
+        """Acquires the lock. Without `wait`, returns False if another process holds it."""
         file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -43,10 +43,10 @@ class FileLock:
 
 
 class JournalLock(FileLock):
-    """The lock under which a journal is appended to.
+    """The lock for appending to a journal.
 
-    A process that was killed, or a full disk, may have left half a line at its end. That line
-    was never read, and goes before another is written after it.
+    A killed process or a full disk may leave an incomplete last line. No reader has used that line,
+    and `acquire` removes it before another is appended.
     """
 
     def __init__(self, journal: pathlib.Path) -> None:

@@ -1,7 +1,7 @@
-"""Where to look next: grid, random, coarse to fine, and Bayesian.
+"""Search methods: grid, random, coarse-to-fine and Bayesian.
 
-What a method proposes is a function of its seed and of the trials so far. So a study that was
-stopped goes on as if it had not been.
+The proposals of a method are a function of its seed and of the trials so far, so that an
+interrupted study resumes exactly.
 """
 
 import dataclasses
@@ -20,17 +20,18 @@ from dlcourse.tuning.trial import Trial, ranked, values_of
 Name = Literal["random", "grid", "coarse-to-fine", "tpe", "gp"]
 
 ROUNDS = 3  # of coarse-to-fine
-SHRINK = 1 / 3  # of every side of its box from round to round: a decade of three, a third of one
+SHRINK = 1 / 3  # the factor on every side of the box in each round
 
 
 @runtime_checkable
 class Method(Protocol):
-    """A way to search.
+    """A search method.
 
     Attributes:
-        trials: how many trials it makes.
-        extends: whether more trials only go on; if not, their number shapes all of them.
-        at_once: how many trials it draws together, unless told otherwise.
+        trials: the number of trials.
+        extends: True if the first trials do not depend on the number of trials, so that a finished
+            search can be extended.
+        at_once: the default number of trials that are drawn at the same time.
     """
 
     @property
@@ -43,17 +44,20 @@ class Method(Protocol):
     def at_once(self) -> int: ...
 
     def propose(self, known: Sequence[Trial], count: int) -> list[Values]:
-        """The next points, at most `count`; `known` are all trials so far, running ones too."""
+        """The next points, at most `count`.
+
+        Args:
+            known: all trials so far, including running ones.
+            count: the maximum number of points.
+        """
 
 
 def make_method(name: Name, space: Space, trials: int, maximize: bool, seed: int) -> Method:
-    """The method of this name.
+    """The search method with this name.
 
     Raises:
-        UsageError: the trials are too few for a grid, or a library is missing.
+        UsageError: there are too few trials for a grid, or a library is missing.
     """
-    if trials < 1:
-        raise UsageError("A search needs at least 1 trial.")
     if name == "random":
         return Random(space, trials, seed)
     if name == "grid":
@@ -65,7 +69,7 @@ def make_method(name: Name, space: Space, trials: int, maximize: bool, seed: int
 
 @dataclasses.dataclass(frozen=True)
 class Random:
-    """Points drawn uniformly from the unit cube; the n-th is a function of the seed and n."""
+    """Uniform points of the unit cube; the n-th point is a function of the seed and n."""
 
     space: Space
     trials: int
@@ -79,11 +83,10 @@ class Random:
 
 
 class Grid:
-    """Every combination of evenly spaced levels: as many levels as the trials allow.
+    """All combinations of evenly spaced levels, with as many levels as the trials allow.
 
-    All ranges get the same number of levels, and choices their values. The last names vary
-    fastest, and before them those that are no ranges of real numbers, so that trials that can
-    train side by side follow each other.
+    All ranges have the same number of levels; a choice has its values. Ranges of real numbers vary
+    fastest, so that consecutive trials can train side by side.
     """
 
     extends = False
@@ -95,10 +98,10 @@ class Grid:
 
         if size(2) > trials:
             raise UsageError(
-                f"A grid over {', '.join(space)} takes at least {size(2)} trials, not {trials}. "
+                f"A grid over {', '.join(space)} needs at least {size(2)} trials, got {trials}. "
                 "Raise --trials, search fewer options, or search at random."
             )
-        # Choices and whole numbers may run out of levels, and then more trials change nothing.
+        # Choices and integers have a limited number of levels, so `size` may stop growing.
         count = 2
         while size(count) < size(count + 1) <= trials:
             count += 1
@@ -116,10 +119,10 @@ class Grid:
 
 @dataclasses.dataclass(frozen=True)
 class CoarseToFine:
-    """Random search in rounds (deck 001): each draws from a smaller box around the best so far.
+    """Random search in rounds (deck 001), each in a smaller box around the best trial so far.
 
-    Round r = 0, 1, 2 draws a third of the trials from a box with sides 3^-r in the unit cube,
-    pushed back inside where it sticks out.
+    Round r = 0, 1, 2 draws a third of the trials from a box with sides 3^-r, shifted so that it
+    lies inside the unit cube.
     """
 
     space: Space
@@ -143,7 +146,7 @@ class CoarseToFine:
         return [point(self.space, place) for place in places]
 
     def box(self, known: Sequence[Trial], number: int) -> tuple[np.ndarray, float]:
-        """The lowest corner of a round's box, and its side."""
+        """The lowest corner and the side of the box of a round."""
         best = ranked(known, maximize=self.maximize)[:1]
         if number == 0 or not best:
             return np.zeros(len(self.space)), 1.0
@@ -156,8 +159,8 @@ class CoarseToFine:
 class Bayesian:
     """Optuna's samplers: `tpe`, a tree of Parzen estimators (Bergstra et al., 2011), and `gp`.
 
-    Both begin with ten random trials. Trials still running count as disappointing, so that those
-    drawn together differ.
+    Both start with ten random trials. Running trials count as bad ones, so that trials drawn at the
+    same time differ.
     """
 
     space: Space
@@ -166,13 +169,13 @@ class Bayesian:
     seed: int
     name: str
     extends = True
-    at_once = 4  # each batch learns from those before
+    at_once = 4  # few, because each draw uses the results of the previous ones
 
     def __post_init__(self) -> None:
         if self.name == "gp" and importlib.util.find_spec("torch") is None:
             raise UsageError(
-                "Optuna computes its Gaussian process with PyTorch: pip install 'dlcourse[torch]', "
-                "or search with tpe."
+                "Optuna's Gaussian process needs PyTorch: pip install 'dlcourse[torch]', or search "
+                "with tpe."
             )
 
     def propose(self, known: Sequence[Trial], count: int) -> list[Values]:
@@ -180,7 +183,7 @@ class Bayesian:
 
         state = np.random.SeedSequence([self.seed, len(known)]).generate_state(1)
         kind = {"tpe": optuna.samplers.TPESampler, "gp": optuna.samplers.GPSampler}[self.name]
-        # A copy in memory: what is proposed depends on what is known, and on nothing else.
+        # A study in memory: the proposals must depend on the known trials only.
         study = optuna.create_study(
             sampler=kind(seed=int(state[0])),
             direction="maximize" if self.maximize else "minimize",
@@ -192,5 +195,5 @@ class Bayesian:
 
 
 def _uniform(seed: int, number: int, dimensions: int) -> np.ndarray:
-    """The point of one trial in the unit cube, from a stream of its own."""
+    """The point of one trial in the unit cube, from its own random stream."""
     return np.random.Generator(np.random.Philox(key=[seed, number])).random(dimensions)

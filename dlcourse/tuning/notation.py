@@ -1,8 +1,8 @@
-"""A search space as a person types it, and a point of it as a command line.
+"""A search space as text on a command line, and a point of it as command-line arguments.
 
-name=low:high       every value alike; whole numbers where the option is one
-name=log:low:high   every order of magnitude alike
-name=a/b/c          one of these; commas inside a value that has several parts
+name=low:high       uniform; whole numbers if the option is one
+name=log:low:high   uniform on a logarithmic scale
+name=a/b/c          one of these values; commas join the parts of one value
 """
 
 import dataclasses
@@ -14,22 +14,22 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from dlcourse.errors import UsageError
-from dlcourse.training.config import PLACE, Config
+from dlcourse.training.config import EXECUTION, Config
 from dlcourse.tuning.space import Choice, Dimension, Integer, LogUniform, Space, Uniform, Values
 
 Parse = Callable[[list[str]], Config]
 
 
 def parse_space(texts: Sequence[str], config: type[Config], parse: Parse) -> Space:
-    """The search space that texts like `learning_rate=log:1e-4:1e-1` describe.
+    """Parses texts such as `learning_rate=log:1e-4:1e-1`.
 
     Args:
-        texts: one for each option.
+        texts: a text for each option.
         config: the experiment's dataclass, whose fields give the types.
-        parse: from command-line arguments to a config, for the values of a choice.
+        parse: maps command-line arguments to a config; it parses the values of a choice.
 
     Raises:
-        UsageError: a text is not understood, or names no option.
+        UsageError: a text is invalid, or the experiment does not have the option.
     """
     space: dict[str, Dimension] = {}
     for text in texts:
@@ -37,7 +37,7 @@ def parse_space(texts: Sequence[str], config: type[Config], parse: Parse) -> Spa
         name = name.strip().lstrip("-").replace("-", "_")
         if not equals or not described:
             raise UsageError(
-                f"--search '{text}' is no search: write name=low:high, name=log:low:high or "
+                f"--search '{text}' is incomplete: write name=low:high, name=log:low:high or "
                 "name=a/b/c."
             )
         _require_option(name, config)
@@ -59,34 +59,34 @@ def _dimension(name: str, described: str, config: type[Config], parse: Parse) ->
     if described.count(":") not in (1, 2) or log not in ([""], ["log"]):
         raise UsageError("write low:high, log:low:high or a/b/c.")
     if not kinds & {int, float}:
-        raise UsageError(f"{name} is no number; list its values as {name}=a/b/c.")
+        raise UsageError(f"{name} is not a number; list its values as {name}=a/b/c.")
     try:
         if float not in kinds:
             return Integer(int(low), int(high), log=log == ["log"])
         return (LogUniform if log == ["log"] else Uniform)(float(low), float(high))
     except ValueError as error:
         expected = "two numbers" if float in kinds else "two whole numbers"
-        raise UsageError(f"a range of {name} goes between {expected}.") from error
+        raise UsageError(f"a range of {name} needs {expected}.") from error
 
 
 def _typed(name: str, text: str, config: type[Config], parse: Parse) -> Any:
-    """A value of a choice, read as the experiment's own command line reads it."""
+    """A value of a choice, parsed by the experiment's own command line."""
     if bool in _kinds(config, name):
         if text.lower() not in ("true", "false"):
-            raise UsageError(f"{name} is true or false, not {text}.")
+            raise UsageError(f"{name} must be true or false, got {text}.")
         return text.lower() == "true"
     parts = text.split(",") if tuple in _kinds(config, name) else [text]
     return getattr(parse([_flag(name), *parts]), name)
 
 
 def require_valid(space: Space, config: Config) -> None:
-    """Refuses a space whose ends the experiment's config does not accept.
+    """Checks that the experiment's config accepts the ends of the space.
 
     Raises:
-        UsageError: an option is unknown, or a value impossible.
+        UsageError: the space is empty, an option is unknown, or a value is invalid.
     """
     if not space:
-        raise UsageError("There is nothing to search: name at least one option.")
+        raise UsageError("The search space is empty: name at least one option.")
     for name, dimension in space.items():
         _require_option(name, type(config))
         ends = [dimension.at(0.0), dimension.at(1.0)]
@@ -95,19 +95,26 @@ def require_valid(space: Space, config: Config) -> None:
             try:
                 dataclasses.replace(config, **change)
             except ValueError as error:
-                raise UsageError(f"A search of {name} cannot reach {value}: {error}.") from error
+                raise UsageError(f"{name} cannot be {value}: {error}.") from error
 
 
 def _require_option(name: str, config: type[Config]) -> None:
     names = [field.name for field in dataclasses.fields(config)]
     if name not in names:
         raise UsageError(f"The experiment has no option {nearest(name, names)}")
-    if name in PLACE | {"seeds"}:
-        raise UsageError(f"{name} says how a run is computed, not what it learns: no search.")
+    if name in EXECUTION:
+        raise UsageError(f"{name} affects only execution, so it cannot be searched.")
+    if name == "seeds":
+        raise UsageError("seeds only repeats a run, so it cannot be searched.")
+    if name in config.selects:
+        raise UsageError(
+            f"{name} only selects rows of a comparison, so it cannot be searched. Name the options "
+            "of one row."
+        )
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """`'learning_rat'; the nearest is learning_rate.`, or all names if none is near."""
+    """`'learning_rat'; the nearest is learning_rate.`, or all names if none is similar."""
     names = list(names)
     near = difflib.get_close_matches(name, names, 1)
     return f"'{name}'; " + (f"the nearest is {near[0]}." if near else f"it has {', '.join(names)}.")
@@ -130,7 +137,7 @@ def _flag(name: str) -> str:
 
 
 def _kinds(config: type[Config], name: str) -> set[Any]:
-    """The types that an option may have: of `int | None` both, of `tuple[int, ...]` tuple."""
+    """The types of an option: both members of `int | None`, tuple for `tuple[int, ...]`."""
     hint = typing.get_type_hints(config)[name]
     union = typing.get_origin(hint) in (types.UnionType, typing.Union)
     parts = typing.get_args(hint) if union else (hint,)

@@ -1,31 +1,50 @@
-"""What a person gets of a study: a table, two figures, and the command of the best trial."""
+"""The results of a study: a table, two figures, and the command of the best trial."""
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dlcourse import figures
+from dlcourse.training import Config
 from dlcourse.tuning.figures import draw_importances, draw_parallel
 from dlcourse.tuning.space import Space, Values, short
 from dlcourse.tuning.trial import Trial, ranked
-
-if TYPE_CHECKING:
-    from dlcourse.tuning.search import Result
 
 Say = Callable[[Any], None]  # shows a line of text or a table
 
 SHOWN = 10  # rows of the table
 
 
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """A study, as far as it has come.
+
+    Attributes:
+        config: what its trials share.
+        trials: all of them, by number.
+        best: the complete trial with the best metric; None if no trial is complete.
+        metric: `min METRIC` or `max METRIC`.
+        folder: of the study.
+    """
+
+    config: Config
+    trials: list[Trial]
+    best: Trial | None
+    metric: str
+    folder: pathlib.Path
+
+
 def show(what: Any) -> None:
-    """Shows a line or a table on the screen; a line is never broken, it may be a command."""
+    """Shows a line or a table on the screen. A line may be a command and is never broken."""
     from rich.console import Console
 
     Console(highlight=False).print(what, soft_wrap=isinstance(what, str), markup=False)
 
 
 def line(group: Sequence[Trial], trials: Sequence[Trial], total: int, metric: str) -> str:
-    """One line about a group that has ended."""
+    """A line about a group that has ended."""
     numbers = {trial.number for trial in group}
     ended = [trial for trial in trials if trial.number in numbers]
     direction, _, measured = metric.partition(" ")
@@ -41,7 +60,7 @@ def line(group: Sequence[Trial], trials: Sequence[Trial], total: int, metric: st
 
 
 def report(
-    result: "Result",
+    result: Result,
     space: Space,
     importances: Mapping[str, float],
     description: Mapping[str, Any],
@@ -50,15 +69,14 @@ def report(
 ) -> None:
     """Writes `results.json` and the figures, and shows the best trials."""
     best_first = ranked(result.trials, maximize=result.metric.startswith("max"))
-    figures = result.folder / "figures"
-    figures.mkdir(exist_ok=True)
+    best = best_first[0] if best_first else None
+    place = result.folder / "figures"
     if best_first:
         figure = draw_parallel(result.trials, space, result.metric)
-        figure.savefig(figures / "parallel_coordinates.png", dpi=120)
+        figures.save(figure, place / "parallel_coordinates")
     if importances:
         figure = draw_importances(importances, result.metric, len(best_first))
-        figure.savefig(figures / "importance.png", dpi=120)
-    best = best_first[0] if best_first else None
+        figures.save(figure, place / "importance")
     best_command = command(best.values) if command and best else None
     summary = {
         **description,
@@ -72,13 +90,16 @@ def report(
         say("Importances need four complete trials that differ.")
     running = sum(trial.state == "running" for trial in result.trials)
     if running:
-        say(f"{running} still running in other processes; the last to end reports all.")
+        say(f"{running} trials are running in other processes; the last process reports all.")
     say(f"Everything is in {result.folder}")
-    if best_command:
-        say(f"The best trial again, with its test metrics:\n  {best_command}")
+    if best and best_command:
+        say(f"To train the best trial alone, with its test metrics:\n  {best_command}")
+        if sum(trial.run == best.run for trial in result.trials) == 1:
+            run = result.folder / "trials" / best.run
+            say(f"To evaluate it as it was trained:\n  python -m dlcourse.training evaluate {run}")
 
 
-def _table(result: "Result", best_first: Sequence[Trial], space: Space) -> Any:
+def _table(result: Result, best_first: Sequence[Trial], space: Space) -> Any:
     from rich.table import Table
 
     states = [trial.state for trial in result.trials]
@@ -104,7 +125,7 @@ def _row(trial: Trial) -> dict[str, Any]:
 
 
 def _write(place: pathlib.Path, content: Mapping[str, Any]) -> None:
-    """As a whole or not at all."""
+    """Writes a file as a whole or not at all."""
     unfinished = place.with_suffix(".part")
     unfinished.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
     unfinished.replace(place)

@@ -1,146 +1,79 @@
 """A search: trials are claimed, trained and judged until the study has enough of them."""
 
-import dataclasses
-import hashlib
-import json
 import math
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jax
-
-from dlcourse import training
-from dlcourse.errors import UsageError, UserError
-from dlcourse.training.config import PLACE, as_json
+from dlcourse.errors import UserError
+from dlcourse.training import Config, Experiment
+from dlcourse.training.run.ends import Interrupted
 from dlcourse.training.run.interruption import Interruption
-from dlcourse.training.run.loop import Interrupted
-from dlcourse.tuning import methods, notation, results
-from dlcourse.tuning.runs import Runs, without_test
-from dlcourse.tuning.side_by_side import metric_names, traceable
-from dlcourse.tuning.space import Space, Values
+from dlcourse.tuning import results
+from dlcourse.tuning.plan import Plan, Search, make_plan
+from dlcourse.tuning.results import Result
+from dlcourse.tuning.runner import Judge, Runner
+from dlcourse.tuning.side_by_side import traceable
+from dlcourse.tuning.space import Values
 from dlcourse.tuning.study import Study
 from dlcourse.tuning.trial import Trial, ranked
 
 REDUCTION = 3  # successive halving keeps the best third at each rung
 
 
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """A study, as far as it has come.
-
-    Attributes:
-        trials: all of them, by number.
-        best: the complete trial with the best metric, None without one.
-        metric: `min METRIC` or `max METRIC`.
-        folder: where everything lies.
-    """
-
-    trials: list[Trial]
-    best: Trial | None
-    metric: str
-    folder: pathlib.Path
-
-
 def search(
-    experiment: Callable[[Any], training.Experiment],
-    config: training.Config,
-    space: Space,
+    experiment: Callable[[Any], Experiment],
+    config: Config,
+    search: Search,
     *,
     name: str,
-    method: methods.Name = "random",
-    trials: int = 20,
-    metric: str | None = None,
-    seed: int = 0,
-    prune: bool = False,
-    side_by_side: int | None = None,
     folder: pathlib.Path | None = None,
+    file: pathlib.Path | None = None,
     command: Callable[[Values], str] | None = None,
     say: results.Say = results.show,
     interruption: Interruption | None = None,
 ) -> Result:
     """Searches a space for the hyperparameters with the best validation metric.
 
-    Trials that differ only in continuous hyperparameters train side by side. Started again, a
-    stopped study goes on; started in several processes, they share it.
+    Trials that differ only in continuous hyperparameters train side by side. A search that was
+    stopped goes on when it is started again; started in several processes, they share the study.
+
+    With `search.prune`, a trial ends if it is not among the best third of those that came as far,
+    at 1/9 and at 1/3 of its evaluations (successive halving, asynchronous: Li et al., 2020).
 
     Args:
-        experiment: from a config to a `training.Experiment`, as in an experiment file.
+        experiment: from a config to learner and data, as in an experiment file.
         config: the fields that all trials share.
-        space: the fields that are searched, with their ranges and choices.
+        search: the space, the method, the number of trials, ...
         name: the experiment's name.
-        method: see `methods`.
-        trials: how many; a grid takes as many as fit its levels.
-        metric: `min METRIC` or `max METRIC` on the validation split; else what is monitored.
-        seed: of the search; the trials have the seed of `config`.
-        prune: stop a trial that is not among the best third of those that came as far, at 1/9
-            and at 1/3 of its evaluations (successive halving, asynchronous: Li et al., 2020).
-        side_by_side: how many trials at most train together; with `prune` one.
-        folder: of the study; else one under `runs/tuning` that the search itself names.
+        folder: of the study; by default one under `runs/tuning` that the search determines.
+        file: the experiment file, for later commands on the folder of a trial.
         command: the command line that trains with these values, for the report.
-        say: where lines and the table for a person go.
+        say: shows lines and tables.
         interruption: truthy once everything should stop.
 
     Raises:
         Interrupted: a signal came; the study is saved.
         UserError: something outside is wrong; the message says what.
     """
-    if jax.process_count() > 1:
-        raise UsageError(
-            "A search trains each trial in one process. Start the same command several times "
-            "instead: they share the study."
-        )
+    # Not `interruption or ...`: one that has not come yet is false.
     listening = Interruption() if interruption is None else interruption
-    notation.require_valid(space, config)
-    example = without_test(experiment(config))
-    metric = metric or example.monitor
-    direction, _, measured = metric.partition(" ")
-    if direction not in ("min", "max") or not measured:
-        raise UsageError(f"The metric is '{metric}'; write 'min loss' or 'max accuracy'.")
-    known = metric_names(example.learner, example.data, config.batch_size)
-    if measured not in known:
-        raise UsageError(f"The experiment measures no {notation.nearest(measured, known)}")
-    if prune and (side_by_side or 1) > 1:
-        raise UsageError("Pruning stops single runs: leave out --side-by-side, or --prune.")
-    if seed < 0 or (side_by_side or 1) < 1:
-        raise UsageError("--seed must not be negative, and --side-by-side at least 1.")
-    maximize = direction == "max"
-    proposer = methods.make_method(method, space, trials, maximize, seed)
-    at_once = 1 if prune else side_by_side or proposer.at_once
-    description = {
-        "experiment": name,
-        "metric": metric,
-        "method": method,
-        "trials": proposer.trials,
-        "seed": seed,
-        "prune": prune,
-        "search": {field: str(dimension) for field, dimension in space.items()},
-        "config": {f: v for f, v in as_json(config).items() if f not in {*PLACE, *space}},
-    }
-    may_differ = frozenset({"trials"} if proposer.extends else ())
-    folder = folder or default_folder(description, may_differ)
+    plan = make_plan(experiment, config, search, name)
+    folder = folder or plan.default_folder
     try:
-        with Study(folder, space, maximize) as study:
-            study.require_same(description, may_differ)
-            traced, reasons = traceable(experiment, config, space)
-            _announce(say, space, method, proposer, metric, at_once, traced, reasons, folder)
-            runs = Runs(experiment, config, name, measured, traced, folder / "trials", listening)
-            pruner = _pruner(len(config.boundaries(config.evaluate_every, example.data)))
-            while groups := study.claim(proposer, at_once, runs.alike):
-                for group in groups:
-                    _train(study, runs, group, pruner if prune else None)
-                    say(results.line(group, study.trials, proposer.trials, metric))
-                    _stop_if_asked(listening)
-            with study.lock:
-                found = study.trials
-                best = next(iter(ranked(found, maximize=maximize)), None)
-                result = Result(found, best, metric, folder)
-                results.report(result, space, study.importances(), description, command, say)
-            return result
+        with Study(folder, search.space, plan.maximize) as study:
+            study.require_same(plan.description, plan.may_differ)
+            traced, reasons = _traceable(plan, experiment, config)
+            _announce(say, plan, traced, reasons, folder)
+            runner = Runner(
+                experiment, config, name, file, plan.measured, traced, folder / "trials", listening
+            )
+            _train(study, plan, runner, config, say)
+            return _report(study, plan, config, command, say)
     except Interrupted as stop:
         raise Interrupted(
             f"Stopped by {listening.signal}; the study in {folder} is saved. "
-            "The same command goes on."
+            "The same command resumes it."
         ) from stop
     except OSError as error:
         raise UserError(
@@ -149,37 +82,79 @@ def search(
         ) from error
 
 
-def default_folder(description: Mapping[str, Any], may_differ: frozenset[str]) -> pathlib.Path:
-    """The folder of a search without one: the same search finds the same again."""
-    same = {name: value for name, value in description.items() if name not in may_differ}
-    digest = hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:8]
-    base = pathlib.Path("runs") / "tuning" / description["experiment"]
-    return base / f"{description['method']}-{digest}"
+def _traceable(
+    plan: Plan, experiment: Callable[[Any], Experiment], config: Config
+) -> tuple[list[str], dict[str, str]]:
+    """The options that trials in one program may differ in, and why others may not."""
+    if plan.at_once == 1:
+        return [], {}
+    return traceable(experiment, config, plan.search.space)
 
 
-def _train(study: Study, runs: Runs, group: Sequence[Trial], pruner: Any) -> None:
-    """Trains a group and writes down how each of its trials ended."""
-    diverged = False
+def _train(study: Study, plan: Plan, runner: Runner, config: Config, say: results.Say) -> None:
+    """Trains group after group until no trial is left to claim."""
+    pruner = None
+    if plan.search.prune:
+        pruner = _pruner(config.cadence(config.evaluate_every, plan.example.data).count())
+    while groups := study.claim(plan.method, plan.at_once, runner.alike):
+        for group in groups:
+            judge = None if pruner is None else _judge(study, group[0], pruner)
+            values = runner.train(group, judge)
+            runner.clear(_end(study, group, values))
+            say(results.line(group, study.trials, plan.method.trials, plan.metric))
+            if runner.interruption:
+                raise Interrupted
+
+
+def _report(
+    study: Study,
+    plan: Plan,
+    config: Config,
+    command: Callable[[Values], str] | None,
+    say: results.Say,
+) -> Result:
+    """The result of a study, written to its folder and shown."""
+    with study.lock:
+        trials = study.trials
+        best = next(iter(ranked(trials, maximize=plan.maximize)), None)
+        result = Result(config, trials, best, plan.metric, study.folder)
+        results.report(
+            result, plan.search.space, study.importances(), plan.description, command, say
+        )
+    return result
+
+
+def _judge(study: Study, trial: Trial, pruner: Any) -> Judge:
+    """Reports the evaluations of a trial to the study, and asks the pruner about each.
+
+    A run that goes on is told of its earlier evaluations again. Those before the last reported
+    one passed; about the last the process may have been stopped before it asked.
+    """
+    reported = max(trial.reports, default=0)
 
     def judge(evaluation: int, value: float) -> bool:
-        nonlocal diverged
-        (trial,) = group
-        diverged = math.isnan(value)
-        if diverged:
-            return True
-        if evaluation not in trial.reports:
+        if evaluation > reported:
             study.report(trial, evaluation, value)
-        return study.should_prune(trial, pruner)
+        return evaluation >= reported and study.should_prune(trial, pruner)
 
-    values = runs.train(group, judge if pruner is not None else None)
-    for number, trial in enumerate(group):
+    return judge
+
+
+def _end(study: Study, group: Sequence[Trial], values: Sequence[float | None]) -> list[Trial]:
+    """Writes down how each trial of a group ended.
+
+    Returns:
+        The trials as they are now.
+    """
+    for trial, value in zip(group, values, strict=True):
         if trial.state != "running":
             continue  # it ended before this worker took the group over
-        if values is None or math.isnan(values[number]):
-            study.prune(trial, diverged=values is not None or diverged)
+        if value is None or math.isnan(value):
+            study.prune(trial, diverged=value is not None)
         else:
-            study.complete(trial, values[number])
-    runs.clear(group)
+            study.complete(trial, value)
+    numbers = {trial.number for trial in group}
+    return [trial for trial in study.trials if trial.number in numbers]
 
 
 def _pruner(evaluations: int) -> Any:
@@ -189,29 +164,23 @@ def _pruner(evaluations: int) -> Any:
     return SuccessiveHalvingPruner(min_resource=first, reduction_factor=REDUCTION)
 
 
-def _stop_if_asked(interruption: Interruption) -> None:
-    if interruption:
-        raise Interrupted
-
-
 def _announce(
     say: results.Say,
-    space: Space,
-    method: str,
-    proposer: methods.Method,
-    metric: str,
-    at_once: int,
+    plan: Plan,
     traced: Sequence[str],
     reasons: Mapping[str, str],
     folder: pathlib.Path,
 ) -> None:
-    searched = "; ".join(f"{name} {dimension}" for name, dimension in space.items())
+    searched = "; ".join(f"{name} {dimension}" for name, dimension in plan.search.space.items())
     say(f"Searching {searched}")
-    say(f"{method}, {proposer.trials} trials, {metric} on the validation split, in {folder}")
-    if at_once > 1 and traced:
-        say(f"Up to {at_once} side by side, if they differ in {' and '.join(traced)} alone.")
+    say(
+        f"{plan.search.method}, {plan.method.trials} trials, {plan.metric} on the validation "
+        f"split, in {folder}"
+    )
+    if traced:
+        names = " and ".join(traced)
+        say(f"Up to {plan.at_once} train side by side, if they differ only in {names}.")
     else:
         say("One trial after another.")
-    if at_once > 1:
-        for name, reason in reasons.items():
-            say(f"Trials that differ in {name} train one after another: {reason}.")
+    for name, reason in reasons.items():
+        say(f"Trials that differ in {name} train one after another: {reason}.")

@@ -19,7 +19,7 @@ Hyperparameters = Mapping[str, Any]  # by field, a number or an array `[members]
 
 
 def with_hyperparameters(config: C, hyperparameters: Hyperparameters) -> C:
-    """The config with traced numbers in it; its own checks, which need plain ones, are over."""
+    """The config with traced numbers in it. Its own checks need plain numbers and are skipped."""
     traced = copy.copy(config)
     for name, value in hyperparameters.items():
         object.__setattr__(traced, name, value)
@@ -31,13 +31,13 @@ def traceable(
 ) -> tuple[list[str], dict[str, str]]:
     """Which searched options may differ between trials in one program.
 
-    They are numbers of the experiment's own config that reach the learner and nothing else: not
-    the data, not the length of the run, no shape and no Python condition.
+    They are real numbers of the experiment's own config that affect only the learner, and there
+    neither a shape nor a Python condition.
 
     Returns:
-        Their names; and for the other real numbers the reason, as a sentence's end.
+        Their names, and the reason for each other real number, to end a sentence.
     """
-    able, reasons = [], {}
+    numbers, reasons = {}, {}
     common = {field.name for field in dataclasses.fields(Config)}
     for name, dimension in space.items():
         ends: list[Any] = [dimension.at(0.0), dimension.at(1.0)]
@@ -45,15 +45,19 @@ def traceable(
         if name in common or not all(isinstance(value, float) for value in values):
             continue
         first, last = (experiment(dataclasses.replace(config, **{name: end})) for end in ends)
-        if not _same_data(first.data, last.data, config.batch_size):
+        if first.learner.parts:
+            reasons[name] = "the learner already trains its parts side by side"
+        elif not _same_data(first.data, last.data, config.batch_size):
             reasons[name] = "the data depend on it"
         elif first.monitor != last.monitor:
-            reasons[name] = "what is monitored depends on it"
-        elif not _traces(experiment, config, first.data, {name: np.array(ends, np.float32)}):
-            reasons[name] = "the experiment needs its value before it compiles"
+            reasons[name] = "the monitored metric depends on it"
         else:
-            able.append(name)
-    return able, reasons
+            numbers[name] = np.array(ends, np.float32)
+    if not numbers or _traces(experiment, config, numbers):  # at best one trace tells of all
+        return [*numbers], reasons
+    able = [name for name, ends in numbers.items() if _traces(experiment, config, {name: ends})]
+    needed = "the experiment needs its value before it compiles"
+    return able, reasons | {name: needed for name in numbers if name not in able}
 
 
 def learner_of(
@@ -66,12 +70,12 @@ def learner_of(
 
 
 def metric_names(learner: Learner, data: Dataset, batch_size: int) -> list[str]:
-    """What a learner measures when it evaluates."""
+    """The names of the metrics of an evaluation."""
     return list(_evaluated(learner, data, batch_size))
 
 
 def _evaluated(learner: Learner, data: Dataset, batch_size: int) -> dict[str, Any]:
-    """The shapes of what is measured, after a step; nothing is computed."""
+    """The shapes of the metrics of an evaluation after one step; nothing is computed."""
     numbers = np.resize(data.splits["train"], batch_size)
 
     def run(key: Any) -> Any:
@@ -83,10 +87,11 @@ def _evaluated(learner: Learner, data: Dataset, batch_size: int) -> dict[str, An
 
 
 def _traces(
-    experiment: Callable[[C], Experiment], config: C, data: Dataset, values: Hyperparameters
+    experiment: Callable[[C], Experiment], config: C, hyperparameters: Hyperparameters
 ) -> bool:
+    data = experiment(config).data
     try:
-        _evaluated(learner_of(experiment, config, values), data, config.batch_size)
+        _evaluated(learner_of(experiment, config, hyperparameters), data, config.batch_size)
     except (TypeError, IndexError):  # so are JAX's errors for a tracer asked for its value
         return False
     return True

@@ -1,7 +1,7 @@
-"""Search spaces: a hyperparameter is a map from [0, 1] onto its values, and a space a dict of them.
+"""Search spaces: each hyperparameter is a map from [0, 1] onto its values.
 
-Every method of search then works in the unit cube: a random point is uniform there, a grid is
-evenly spaced, coarse-to-fine draws from a smaller box.
+A space is a dict of such maps. All search methods therefore work in the unit cube: random search
+draws uniformly, a grid is evenly spaced, coarse-to-fine draws from a smaller box.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ Number = int | float
 
 @dataclasses.dataclass(frozen=True)
 class Uniform:
-    """Every value from `low` to `high` alike: `low + u (high - low)`."""
+    """A uniform distribution from `low` to `high`: `low + u (high - low)`."""
 
     low: Number
     high: Number
@@ -43,7 +43,7 @@ class Uniform:
 
 @dataclasses.dataclass(frozen=True)
 class LogUniform:
-    """Every order of magnitude alike (deck 001): `low (high / low)^u`."""
+    """A uniform distribution of the logarithm (deck 001): `low (high / low)^u`."""
 
     low: Number
     high: Number
@@ -68,9 +68,10 @@ class LogUniform:
 
 @dataclasses.dataclass(frozen=True)
 class Integer:
-    """Whole numbers, both ends among them: `⌊low + u (high + 1 - low)⌋`.
+    """Integers from `low` to `high` inclusive: `⌊low + u (high + 1 - low)⌋`.
 
-    With `log`, `⌊low ((high + 1) / low)^u⌋`: k is drawn as often as log((k + 1) / k) says.
+    With `log`, `⌊low ((high + 1) / low)^u⌋`: the probability of k is proportional to
+    log((k + 1) / k).
     """
 
     low: int
@@ -86,7 +87,7 @@ class Integer:
         return int(_clip(math.floor(place), self))
 
     def position(self, value: Number) -> float:
-        """The middle of the interval that becomes this value."""
+        """The middle of the interval that maps to this value."""
         end, value = self.high + 1, value + 0.5
         if self.log:
             return math.log(value / self.low) / math.log(end / self.low)
@@ -103,20 +104,20 @@ class Integer:
 
 @dataclasses.dataclass(frozen=True, init=False)
 class Choice:
-    """One of some values, each alike. Coarse-to-fine takes neighbours in the list for alike."""
+    """A uniform choice from a list. Coarse-to-fine treats neighbours in the list as similar."""
 
     values: tuple[Hashable, ...]
 
     def __init__(self, *values: Hashable) -> None:
         if len(set(values)) < max(2, len(values)):
-            raise UsageError(f"A choice takes two or more different values, not {text(values)}.")
+            raise UsageError(f"A choice needs two or more different values, got {text(values)}.")
         object.__setattr__(self, "values", values)
 
     def at(self, u: Number) -> Any:
         return self.values[min(int(u * len(self.values)), len(self.values) - 1)]
 
     def position(self, value: Hashable) -> float:
-        """The middle of the interval that becomes this value."""
+        """The middle of the interval that maps to this value."""
         return (self.values.index(value) + 0.5) / len(self.values)
 
     def distribution(self) -> Any:
@@ -130,18 +131,18 @@ class Choice:
 
 Dimension = Uniform | LogUniform | Integer | Choice
 Space = Mapping[str, Dimension]
-Values = dict[str, Any]  # one value for each name of a space
+Values = dict[str, Any]  # a value for each name of a space
 
 
 def levels(dimension: Dimension, count: int) -> list[Any]:
-    """`count` evenly spaced values with both ends; of a choice all, of whole numbers no twins."""
+    """`count` evenly spaced values including both ends, without duplicates; all of a choice."""
     if isinstance(dimension, Choice):
         return list(dimension.values)
     return list(dict.fromkeys(dimension.at(float(u)) for u in np.linspace(0.0, 1.0, count)))
 
 
 def point(space: Space, place: np.ndarray) -> Values:
-    """The values at a point of the unit cube, whose axes are the names in their order."""
+    """The values at a point of the unit cube, whose axes are the names of the space in order."""
     return {
         name: dimension.at(float(u))
         for (name, dimension), u in zip(space.items(), place, strict=True)
@@ -149,12 +150,12 @@ def point(space: Space, place: np.ndarray) -> Values:
 
 
 def text(value: Any) -> str:
-    """A value as the command line writes it; of a tuple the parts, with commas."""
+    """A value as text; the parts of a tuple are separated by commas."""
     return ",".join(map(text, value)) if isinstance(value, tuple) else str(value)
 
 
 def short(value: Any) -> str:
-    """Four digits of a real number; anything else whole."""
+    """A value as text, floats with four significant digits."""
     return f"{value:.4g}" if isinstance(value, float) else text(value)
 
 
@@ -162,9 +163,9 @@ def _require_order(low: Number, high: Number, log: bool = False) -> None:
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise UsageError(f"The range from {low:g} to {high:g} is empty: low must be below high.")
     if log and low <= 0:
-        raise UsageError(f"A logarithmic range must begin above 0, not at {low:g}.")
+        raise UsageError(f"A logarithmic range must start above 0, got {low:g}.")
 
 
 def _clip(value: Number, dimension: Any) -> Number:
-    """Keeps what rounding has moved over an end."""
+    """Corrects rounding beyond an end of the range."""
     return min(max(value, dimension.low), dimension.high)

@@ -1,4 +1,4 @@
-"""A study on disk: the journal of its trials, which several processes share."""
+"""A study on disk: a journal of trials, shared by several processes."""
 
 import contextlib
 import json
@@ -30,11 +30,11 @@ def _readable(journal: pathlib.Path) -> Iterator[None]:
 
 
 class Study:
-    """The trials of a search, and who is at work on them.
+    """The trials of a search and the workers that run them.
 
-    The journal is Optuna's, so Optuna's own tools open it too. A worker is a process that has
-    entered the study. As long as it lives it holds the lock of its name; a running trial whose
-    worker's lock is free was left behind, and the next worker to come takes it over.
+    The journal has Optuna's format and can be opened with Optuna's tools. A worker is a process
+    that has entered the study. It holds the lock of its name while it lives. A running trial whose
+    worker's lock is free was abandoned, and the next worker takes it over.
 
     Attributes:
         lock: held by the worker that claims trials or writes the results.
@@ -43,7 +43,7 @@ class Study:
     def __init__(self, folder: pathlib.Path, space: Space, maximize: bool) -> None:
         self.folder, self.space = folder, space
         self._direction: Any = "maximize" if maximize else "minimize"
-        # A process number alone comes back, in the next container if not before.
+        # Process numbers repeat, for example in every container.
         self.worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     def __enter__(self) -> "Study":
@@ -56,15 +56,15 @@ class Study:
         self._alive.acquire()
         self.lock = FileLock(self.folder / "claim.lock")
         journal = self.folder / "journal.log"
-        lock: Any = JournalLock(journal)  # Optuna's own would outlive a killed process by 30 s
-        # Optuna writes a line for every study and trial; what a person wants of it we say.
+        lock: Any = JournalLock(journal)  # Optuna's own lock outlives a killed process by 30 s
+        # Optuna logs a line for every study and trial; the search prints its own.
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with self.lock, _readable(journal):
             self._storage = JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
-            begun = self._storage.get_all_studies()
+            exists = bool(self._storage.get_all_studies())
             self._study = (
                 optuna.load_study(study_name=NAME, storage=self._storage)
-                if begun
+                if exists
                 else optuna.create_study(
                     study_name=NAME, storage=self._storage, direction=self._direction
                 )
@@ -81,10 +81,14 @@ class Study:
         self._alive.path.unlink(missing_ok=True)
 
     def require_same(self, search: Mapping[str, Any], may_differ: frozenset[str]) -> None:
-        """Writes down what is searched, or refuses a folder that holds another search.
+        """Records the search in a new folder, or checks that the folder holds the same search.
+
+        Args:
+            search: the description of the search.
+            may_differ: the keys that need not be equal.
 
         Raises:
-            UsageError: the folder was begun with something else, which is named.
+            UsageError: the folder holds another search; the message lists the differences.
         """
         place = self.folder / "search.json"
         now = json.loads(json.dumps(search))
@@ -103,23 +107,23 @@ class Study:
         if differing:
             raise UsageError(
                 f"{self.folder} holds another search: {'; '.join(differing)}.\n"
-                "Give what it began with, or choose another --workdir."
+                "Use the same options, or choose another --workdir."
             )
 
     @property
     def trials(self) -> list[Trial]:
-        """All trials so far, by number."""
+        """All trials so far, in order of their number."""
         return [from_optuna(trial, self.space) for trial in self._study.get_trials(deepcopy=False)]
 
     def claim(
         self, method: Method, at_once: int, alike: Callable[[Values], Hashable]
     ) -> list[list[Trial]]:
-        """What this worker does next, as groups that each share a run; empty when all is taken.
+        """The next trials of this worker, in groups that share a run; empty if none are left.
 
         Args:
             method: proposes new trials.
-            at_once: at most so many trials.
-            alike: trials with the same key may share a run.
+            at_once: the maximum number of trials.
+            alike: maps values to a key; trials with the same key may share a run.
         """
         with self.lock:
             trials = self.trials
@@ -127,7 +131,7 @@ class Study:
             for trial in left:
                 self._storage.set_trial_user_attr(self._id(trial), "worker", self.worker)
             if left:
-                # With the members that have ended already: they are in the run's checkpoint.
+                # With the trials of the run that have ended: its checkpoint contains them.
                 taken = dict.fromkeys(trial.run for trial in left)
                 return [[trial for trial in trials if trial.run == run] for run in taken]
             runs: dict[Hashable, list[Trial]] = {}
@@ -149,19 +153,19 @@ class Study:
         return free
 
     def report(self, trial: Trial, evaluation: int, value: float) -> None:
-        """Notes the metric of a running trial at one of its evaluations."""
+        """Records the metric of a running trial at one of its evaluations."""
         self._storage.set_trial_intermediate_value(self._id(trial), evaluation, value)
 
     def should_prune(self, trial: Trial, pruner: Any) -> bool:
-        """What an Optuna pruner says of a running trial."""
+        """Whether an Optuna pruner would stop a running trial."""
         return pruner.prune(self._study, self._storage.get_trial(self._id(trial)))
 
     def complete(self, trial: Trial, value: float) -> None:
-        """Ends a trial with its validation metric."""
+        """Marks a trial as complete, with its validation metric."""
         self._study.tell(trial.number, value)
 
     def prune(self, trial: Trial, *, diverged: bool = False) -> None:
-        """Ends a trial without one."""
+        """Marks a trial as pruned or, with `diverged`, as diverged."""
         from optuna.trial import TrialState
 
         if diverged:
@@ -169,10 +173,10 @@ class Study:
         self._study.tell(trial.number, state=TrialState.PRUNED)
 
     def importances(self) -> dict[str, float]:
-        """The share of each hyperparameter in the variance of the metric, the largest first.
+        """The share of each hyperparameter in the variance of the metric, in descending order.
 
-        Functional ANOVA of a random forest (Hutter et al., 2014) over the complete trials; empty
-        where they are fewer than four or all alike, from which nothing can be said.
+        Computed by functional ANOVA of a random forest (Hutter et al., 2014) over the complete
+        trials. Empty for fewer than four complete trials, or if all have the same metric.
         """
         from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 

@@ -1,4 +1,4 @@
-"""A trial: one point of the search space, and what became of it."""
+"""A trial: one point of the search space and its outcome."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -11,16 +11,16 @@ State = Literal["running", "complete", "pruned", "diverged"]
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One trial, as the journal knows it.
+    """One trial of the journal.
 
     Attributes:
-        number: its number, from 0.
+        number: the number of the trial, from 0.
         values: the hyperparameters.
-        state: pruned trials were stopped early, diverged ones ended in nan.
-        value: the validation metric, of a complete trial.
-        reports: the metric at the evaluations so far, by their number from 1, where pruning asks.
-        run: the run folder; trials that train side by side share one.
-        worker: the process that took it.
+        state: a pruned trial was stopped early, a diverged trial had a non-finite loss.
+        value: the validation metric of a complete trial, otherwise None.
+        reports: the metric at each evaluation so far, by its number from 1; recorded for pruning.
+        run: the run folder, shared by trials that train side by side.
+        worker: the process that runs the trial.
     """
 
     number: int
@@ -32,7 +32,7 @@ class Trial:
     worker: str = ""
 
     def to_optuna(self, space: Space) -> Any:
-        """The same as Optuna's `FrozenTrial`, which knows no tuples and no divergence."""
+        """Converts to Optuna's `FrozenTrial`: tuples become texts, divergence becomes pruning."""
         from optuna.trial import TrialState, create_trial
 
         states = {"running": TrialState.RUNNING, "complete": TrialState.COMPLETE}
@@ -50,14 +50,14 @@ class Trial:
 
 
 def ranked(trials: Iterable[Trial], *, maximize: bool) -> list[Trial]:
-    """The complete trials, the best first; of equals the earlier."""
+    """The complete trials from best to worst; ties by number."""
     sign = -1 if maximize else 1
     complete = [(sign * t.value, t.number, t) for t in trials if t.value is not None]
     return [trial for *_, trial in sorted(complete, key=lambda entry: entry[:2])]
 
 
 def from_optuna(trial: Any, space: Space) -> Trial:
-    """The trial that `to_optuna` wrote."""
+    """Converts back from the trial that `to_optuna` returned."""
     complete = trial.state.name == "COMPLETE"
     states: dict[str, State] = {"RUNNING": "running", "COMPLETE": "complete", "PRUNED": "pruned"}
     ended = "diverged" if trial.user_attrs.get("diverged") else states[trial.state.name]
@@ -73,7 +73,7 @@ def from_optuna(trial: Any, space: Space) -> Trial:
 
 
 def values_of(params: dict[str, Any], space: Space) -> Values:
-    """Values from Optuna's parameters, where a choice is a text."""
+    """Converts Optuna's parameters, in which choices are texts, to values."""
     values = {}
     for name, dimension in space.items():
         values[name] = params[name]
