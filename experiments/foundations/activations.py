@@ -4,10 +4,16 @@ python experiments/foundations/activations.py
 python experiments/foundations/activations.py --dataset mnist --hidden 256 128 --epochs 5
     --batch-size 100
 
-`figures/activations.png` draws all nine with their derivatives, `curves.png` what each of the
-six learns, `saturation.png` how many units of each layer no gradient can move. Test accuracy in %,
-seed 0, in the order of `HIDDEN`: digits 97.1, 95.3, 95.3, 10.4, 96.9, 97.3 in 20 CPU
-seconds; MNIST 96.6, 97.2, 97.2, 91.3, 96.6, 96.4. Four layers of sigmoid fade the gradient away.
+`figures/activations.png` draws nine activations with their derivatives. `curves.png` holds the
+training curves of the six networks. `saturation.png` shows dead and saturated units and the
+variance of gradients by layer. Test accuracy in percent, seed 0; digits take 50 CPU seconds:
+
+            elu  leaky_relu  relu  sigmoid  swish  tanh
+digits     97.1        95.8  95.6     16.2   96.4  97.6
+MNIST      96.6        97.2  97.2     91.3   96.6  96.4  (measured before the order of examples
+                                                          changed)
+
+Gradients vanish through four layers of sigmoids.
 """
 
 import dataclasses
@@ -24,18 +30,18 @@ HIDDEN = ("elu", "leaky_relu", "relu", "sigmoid", "swish", "tanh")
 
 @dataclasses.dataclass(frozen=True)
 class Config(training.Config):
-    """Multi-layer perceptrons that differ in their activation alone."""
+    """Multi-layer perceptrons that differ only in their activation."""
 
     dataset: str = "digits"
-    """`digits` is bundled; any other name is a labelled image set prepared by TFDS."""
+    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     hidden: tuple[int, ...] = (64, 64, 64, 64)
-    """The width of each hidden layer."""
+    """Width of each hidden layer."""
     learning_rate: float = 0.1
-    """The rate of momentum."""
+    """Learning rate of gradient descent with momentum."""
     batch_size: int = 60
-    """Examples in a step, over all devices together."""
+    """Examples per step, over all devices."""
     epochs: float = 50
-    """How often training walks through the train split."""
+    """Passes over the train split."""
 
 
 def experiment(config: Config) -> training.Experiment:
@@ -48,12 +54,9 @@ def experiment(config: Config) -> training.Experiment:
         )
         for name in HIDDEN
     }
-    loss, rule = losses.softmax_cross_entropy, optim.momentum(config.learning_rate)
-    learner = learners.together(
-        {
-            name: learners.supervised(network, loss, rule, policy=config.policy)
-            for name, network in networks.items()
-        }
+    loss, rule = losses.softmax_cross_entropy, config.rule(optim.momentum(config.learning_rate))
+    learner = learners.side_by_side(
+        {name: learners.supervised(network, loss, rule) for name, network in networks.items()}
     )
 
     def saturation(after: Any) -> Any:
@@ -64,7 +67,7 @@ def experiment(config: Config) -> training.Experiment:
         def measure(name: str, state: Any) -> analysis.Signal:
             return analysis.signal(
                 networks[name],
-                state.params,
+                state.weights,
                 batch["image"],
                 lambda logits: jnp.mean(loss(logits, batch["label"])),
                 ACTIVATIONS[name],
@@ -76,8 +79,11 @@ def experiment(config: Config) -> training.Experiment:
         }
         return analysis.draw_signals(columns, ("dead", "saturated", "gradient_variance"))
 
-    figures = {"activations": lambda state: analysis.draw_activations(), "saturation": saturation}
-    return training.Experiment(learner, images, "max accuracy/relu", figures)
+    figures = {
+        "activations": lambda state: analysis.draw_activations(*analysis.activation_curves()),
+        "saturation": saturation,
+    }
+    return training.Experiment(learner, images, "max accuracy", figures)
 
 
 if __name__ == "__main__":

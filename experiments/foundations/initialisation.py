@@ -1,12 +1,12 @@
-"""The five initialisation schemes, through depth and in training (decks 001 and 003).
+"""Five initialisation schemes: signal through depth, and training (decks 001 and 003).
 
 python experiments/foundations/initialisation.py
 python experiments/foundations/initialisation.py --activation tanh
 
-`figures/depth.png` shows the variance of activations and gradients through 30 untrained layers,
-`curves.png` what each scheme does to the training of a deep network. Test accuracy on digits,
-ReLU, seed 0: he 96.2 %, xavier 93.8 %, glorot 92.9 %; small normal and zeros learn nothing. 25
-CPU seconds.
+`figures/depth.png` shows the variance of activations and gradients through 30 untrained layers.
+`curves.png` holds the training curves of a network of ten hidden layers under each scheme. Test
+accuracy on digits, ReLU, seed 0: he 96.7 %, glorot 94.7 %, xavier 94.4 %; small normal and zeros
+stay at chance. 53 CPU seconds.
 """
 
 import dataclasses
@@ -25,22 +25,22 @@ SCHEMES = sorted(INITIALIZERS)
 
 @dataclasses.dataclass(frozen=True)
 class Config(training.Config):
-    """A deep perceptron under each initialisation scheme."""
+    """A deep multi-layer perceptron under each initialisation scheme."""
 
     dataset: str = "digits"
-    """`digits` is bundled; any other name is a labelled image set prepared by TFDS."""
+    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     activation: Literal["tanh", "relu"] = "relu"
-    """g of the networks that are trained."""
+    """Activation of the trained networks."""
     layers: int = 10
-    """How many hidden layers they have."""
+    """Number of hidden layers of the trained networks."""
     width: int = 64
-    """The width of each."""
+    """Width of each hidden layer."""
     learning_rate: float = 0.05
-    """The rate of gradient descent."""
+    """Learning rate of gradient descent."""
     batch_size: int = 60
-    """Examples in a step, over all devices together."""
+    """Examples per step, over all devices."""
     epochs: float = 50
-    """How often training walks through the train split."""
+    """Passes over the train split."""
 
 
 def experiment(config: Config) -> training.Experiment:
@@ -52,9 +52,8 @@ def experiment(config: Config) -> training.Experiment:
             activation=ACTIVATIONS[config.activation].function,
             kernel_init=INITIALIZERS[scheme],
         )
-        rule = optim.sgd(config.learning_rate)
-        loss = losses.softmax_cross_entropy
-        return learners.supervised(model, loss, rule, policy=config.policy)
+        rule = config.rule(optim.sgd(config.learning_rate))
+        return learners.supervised(model, losses.softmax_cross_entropy, rule)
 
     def depth(state: Any) -> Any:
         batch = jax.tree.map(jnp.asarray, images.read(images.splits["train"][:500]))
@@ -66,8 +65,8 @@ def experiment(config: Config) -> training.Experiment:
         }
         return analysis.draw_signals(signals)
 
-    learner = learners.together({scheme: classifier(scheme) for scheme in SCHEMES})
-    return training.Experiment(learner, images, "min loss/he", {"depth": depth})
+    learner = learners.side_by_side({scheme: classifier(scheme) for scheme in SCHEMES})
+    return training.Experiment(learner, images, figures={"depth": depth})
 
 
 if __name__ == "__main__":

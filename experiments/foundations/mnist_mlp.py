@@ -3,8 +3,9 @@
 python experiments/foundations/mnist_mlp.py
 python experiments/foundations/mnist_mlp.py --dataset mnist --epochs 30 --seeds 3
 
-`figures/confusion.png` counts what is taken for what, `mistakes.png` shows the worst. Test accuracy
-on digits: 98.0 % for seed 0, in 10 CPU seconds; 97.85 ± 0.26 % for seeds 0 to 2.
+`figures/confusion.png` is the confusion matrix, `mistakes.png` shows the misclassified images with
+the highest loss. Test accuracy on digits: 97.8 % for seed 0, in 18 CPU seconds; 97.78 ± 0.22 % for
+seeds 0 to 2.
 """
 
 import dataclasses
@@ -17,30 +18,26 @@ class Config(training.Config):
     """A multi-layer perceptron on handwritten digits."""
 
     dataset: str = "digits"
-    """`digits` is bundled; any other name is a labelled image set prepared by TFDS."""
+    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     hidden: tuple[int, ...] = (256, 128)
-    """The width of each hidden layer."""
+    """Width of each hidden layer."""
     dropout: float = 0.4
-    """The share of each hidden layer that is dropped in training."""
+    """Dropout rate of each hidden layer."""
     learning_rate: float = 1e-3
-    """Adam's rate."""
+    """Learning rate of Adam."""
     batch_size: int = 128
-    """Examples in a step, over all devices together."""
+    """Examples per step, over all devices."""
     epochs: float = 60
-    """How often training walks through the train split."""
+    """Passes over the train split."""
 
 
 def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
     model = models.MLP((*config.hidden, images.num_classes), dropout=config.dropout)
-    learner = learners.supervised(
-        model,
-        losses.softmax_cross_entropy,
-        optim.adam(config.learning_rate),
-        policy=config.policy,
-    )
-    predict = learners.predictor(model, policy=config.policy)
-    return training.Experiment(learner, images, figures=analysis.classification(predict, images))
+    rule = config.rule(optim.adam(config.learning_rate))
+    learner = learners.supervised(model, losses.softmax_cross_entropy, rule)
+    figures = analysis.classification(learner.apply, images)
+    return training.Experiment(learner, images, figures=figures)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,16 @@
 
 python experiments/foundations/rates.py
 
-`figures/schedules.png` draws each rate over the run, `curves.png` what each of them learns. Test
-accuracy and loss on digits, seed 0, in 15 CPU seconds:
+`figures/schedules.png` draws the schedules, `curves.png` the training curves. Test accuracy and
+loss on digits, seed 0, in 29 CPU seconds:
 
-constant            97.1 %  0.094        step                97.3 %  0.092
-time decay          94.7 %  0.173        cosine              97.1 %  0.095
-staircase           96.9 %  0.105        warm-up and cosine  96.9 %  0.093
-exponential         95.1 %  0.167        one-cycle           97.1 %  0.092
+constant            96.9 %  0.091        step                96.7 %  0.089
+time decay          95.1 %  0.171        cosine              96.9 %  0.093
+staircase           96.9 %  0.102        warm-up and cosine  96.9 %  0.097
+exponential         95.1 %  0.166        one-cycle           96.9 %  0.091
 
-The two that fall at once end before they have learned; 450 images do not tell the others apart.
+Time decay and exponential decay lower the rate too early. The other differences are below the
+resolution of 450 test images.
 """
 
 import dataclasses
@@ -22,18 +23,18 @@ from dlcourse import analysis, data, learners, losses, models, optim, training
 
 @dataclasses.dataclass(frozen=True)
 class Config(training.Config):
-    """The same perceptron under eight schedules of the learning rate."""
+    """The same multi-layer perceptron under eight schedules of the learning rate."""
 
     dataset: str = "digits"
-    """`digits` is bundled; any other name is a labelled image set prepared by TFDS."""
+    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     hidden: tuple[int, ...] = (64, 64)
-    """The width of each hidden layer."""
+    """Width of each hidden layer."""
     learning_rate: float = 0.5
-    """The rate of gradient descent that each schedule begins at, or rises to."""
+    """Highest learning rate of each schedule, for gradient descent."""
     epochs: float = 30
-    """How often training walks through the train split."""
+    """Passes over the train split."""
     clip_norm: float = 1.0
-    """The norm that gradients are clipped to."""
+    """Maximum norm of gradients; larger ones are clipped."""
 
 
 def schedules(rate: float, steps: int, epoch: int) -> dict[str, optim.Schedule]:
@@ -55,23 +56,22 @@ def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
     model = models.MLP((*config.hidden, images.num_classes))
     steps = config.total_steps(images)
-    rules = schedules(config.learning_rate, steps, config.steps_of(1, images))
-    learner = learners.together(
+    clip = optim.clip_by_global_norm(config.clip_norm)
+    rates = schedules(config.learning_rate, steps, config.steps_of(1, images))
+    learner = learners.side_by_side(
         {
             name: learners.supervised(
                 model,
                 losses.softmax_cross_entropy,
-                optim.chain(optim.clip_by_global_norm(config.clip_norm), optim.sgd(rule)),
-                policy=config.policy,
+                config.rule(optim.chain(clip, optim.sgd(rate))),
             )
-            for name, rule in rules.items()
+            for name, rate in rates.items()
         }
     )
     return training.Experiment(
         learner,
         images,
-        "min loss/cosine",
-        figures={"schedules": lambda state: analysis.draw_schedules(rules, steps)},
+        figures={"schedules": lambda state: analysis.draw_schedules(rates, steps)},
     )
 
 

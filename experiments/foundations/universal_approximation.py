@@ -1,18 +1,18 @@
-"""One hidden layer comes as near to a continuous function as one likes (deck 003, theorem 1).
+"""Universal approximation by one hidden layer, against its width (deck 003, theorem 1).
 
 python experiments/foundations/universal_approximation.py
 python experiments/foundations/universal_approximation.py --curve chirp --activation relu
 
-`figures/approximation.png` shows the largest error against the width: of trained networks, of
-linear ones, which gain nothing by it, and of the least-squares fit on random features, an oracle
-of what the width is good for. Mean of 3 seeds (of 5 for the oracle), in 45 CPU seconds:
+`figures/approximation.png` draws the largest error against the width, for trained networks, for
+linear networks, and for a least-squares fit on random features, which shows what the width allows.
+Mean of 3 seeds (5 for random features), in 83 CPU seconds:
 
 hidden units             1      8     16      32      64     128     256
 tanh, trained         0.58   0.48   0.26   0.050   0.023   0.011   0.013
 tanh, random features 0.70   0.55  0.028 0.00087 0.00059 0.00008 0.00015
 linear                0.70                                         0.70
 
-Beyond 16 units the optimizer, not the width, is what keeps the trained network away.
+Beyond 16 units the optimizer limits the trained network, not the width.
 """
 
 import dataclasses
@@ -23,35 +23,34 @@ import numpy as np
 
 from dlcourse import analysis, data, learners, losses, models, optim, training
 from dlcourse.models.foundations.activations import ACTIVATIONS
-from dlcourse.training.run.interruption import Interruption
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(training.Config):
-    """Networks of every width on a curve, beside linear ones and random features."""
+    """Networks of several widths fitted to a curve, beside linear networks and random features."""
 
     curve: Literal["wave", "triangle", "chirp"] = "wave"
-    """The function to come near to, on [-1, 1]."""
+    """Function on [-1, 1] to approximate."""
     activation: Literal["tanh", "sigmoid", "relu", "swish"] = "tanh"
-    """σ of the network; any that is no polynomial will do."""
+    """Activation of the network. The theorem holds for any that is not a polynomial."""
     widths: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-    """How many hidden units the network has."""
+    """Numbers of hidden units that are compared."""
     slope: float = 3.0
-    """The spread of the first weights: a hidden unit turns over 1/slope of the line."""
+    """Standard deviation of the initial weights; a hidden unit changes over a length of 1/slope."""
     learning_rate: float = 0.1
-    """Adam's rate; it falls to zero along a cosine."""
+    """Initial learning rate of Adam; it decays to zero along a cosine."""
     batch_size: int = 512
-    """Examples in a step, over all devices together; here all there are."""
+    """Examples per step: all of them."""
     steps: int | None = 3000
-    """How many steps to train."""
+    """Number of training steps."""
     seeds: int = 3
-    """How many seeds, from `seed` on, train side by side in one compiled program."""
+    """Number of seeds, counted from `seed`; they train side by side in one compiled program."""
     evaluate_every: str = "10%"
-    """When to measure on the validation split."""
+    """Interval between evaluations on the validation split."""
 
 
 def networks(config: Config) -> dict[tuple[str, int], nn.Module]:
-    """By activation and width; linear ones gain nothing by width, so two of them will do."""
+    """The networks by activation and width; linear ones do not gain by width, so two suffice."""
     ends = (config.widths[0], config.widths[-1])
     return {
         (kind, width): models.MLP(
@@ -68,26 +67,28 @@ def networks(config: Config) -> dict[tuple[str, int], nn.Module]:
 def experiment(config: Config) -> training.Experiment:
     curve = data.generated.curve(config.curve, config.batch_size)
     adam = optim.adam(optim.cosine_decay(config.learning_rate, config.total_steps(curve)))
-    columns = {"inputs": "x", "target": "y", "metrics_of": {}, "policy": config.policy}
-    learner = learners.together(
+    columns = {"inputs": "x", "target": "y", "metrics_of": {}}
+    learner = learners.side_by_side(
         {
-            f"{kind} {width}": learners.supervised(model, losses.squared_error, adam, **columns)
+            f"{kind} {width}": learners.supervised(
+                model, losses.squared_error, config.rule(adam), **columns
+            )
             for (kind, width), model in networks(config).items()
         }
     )
-    return training.Experiment(learner, curve, f"min loss/linear {config.widths[-1]}")
+    return training.Experiment(learner, curve)
 
 
-def body(config: Config, interruption: Interruption) -> None:
-    made = experiment(config)
-    result = training.run(made, config, name="universal_approximation", interruption=interruption)
-    test = made.data.read(made.data.splits["test"])
+def report(runs: training.Runs) -> analysis.Report:
+    config, (run,) = runs.config, runs.values()
+    curve = run.experiment.data
+    test = curve.read(curve.splits["test"])
     x, y = test["x"][:, 0], test["y"][:, 0]
     fits: dict[int, dict[str, list[np.ndarray]]] = {width: {} for width in config.widths}
-    for (kind, width), model in networks(config).items():
-        predict = learners.predictor(model, inputs="x", policy=config.policy)
-        states = [state[f"{kind} {width}"] for state in result.by_seed()]
-        fits[width][kind] = [np.asarray(predict(state, test))[:, 0] for state in states]
+    for seed in range(config.seeds):
+        for name, outputs in run.apply(test, seed=seed).items():
+            kind, width = name.split()
+            fits[int(width)].setdefault(kind, []).append(np.asarray(outputs)[:, 0])
     activation = ACTIVATIONS[config.activation].function
     for width in config.widths:
         seeds = range(config.seed, config.seed + 5)
@@ -96,12 +97,10 @@ def body(config: Config, interruption: Interruption) -> None:
         ]
     shown = [(config.activation, width) for width in config.widths[2::3]]
     shown.append(("linear", config.widths[-1]))
-    figure = analysis.draw_approximation(x, y, fits, shown)
-    figure.savefig(result.folder.figures / "approximation.png", dpi=120)
     errors = {f"width {w}": kinds for w, kinds in analysis.largest_errors(fits, y).items()}
-    title = f"Largest error on the {config.curve}"
-    analysis.report_measurements(title, errors, result.folder.path)
+    table = analysis.Table(f"Largest error on the {config.curve}", errors)
+    return analysis.Report(table, {"approximation": analysis.draw_approximation(x, y, fits, shown)})
 
 
 if __name__ == "__main__":
-    training.launch(body, Config)
+    training.main(experiment, Config, report=report)

@@ -1,4 +1,4 @@
-"""A classifier under attack, trained plainly and adversarially (deck 003; Madry et al., 2018).
+"""Plain and adversarial training of a classifier, both under attack (deck 003; Madry et al., 2018).
 
     python experiments/vision/adversarial.py
     python experiments/vision/adversarial.py --dataset mnist --features 16 32 --epsilon 0.3
@@ -8,29 +8,32 @@
         --batch-size 50 --attack-steps 40 --attack-step-size 0.033 --test-steps 100 --restarts 50
         --attacked 10000 --learning-rate 1e-4
 
-The second, one seed, 16 minutes of processor time on two cores: under PGD-100 with 50 restarts
-78.5 % of 200 test images are read (clean, 95.9 % of all), and none after plain training. The third
-is Madry's length and needs an accelerator; its bar, 89 %, is not yet measured.
+`robustness.png` draws the accuracy under FGSM and PGD against ε, in both norms. `attacked_*.png`
+show attacked images and their predicted classes. The last column of the table is the accuracy under
+the strongest attack, PGD with restarts at the ε of training. The first seed is attacked.
 
-`robustness.png` draws the accuracy that FGSM and PGD leave against ε, in both norms;
-`attacked.png` shows images on their way out of their class. The last column of the table is the
-strongest attack, PGD begun anew many times, at the ε of training.
+Digits, seed 0, in 188 CPU seconds: after adversarial training 55.6 % of the test images are
+classified correctly under PGD-20 with 10 restarts, after plain training 10.2 % (clean, 98.0 % and
+98.2 %).
+
+The second command, one seed, 16 minutes of processor time (measured before the order of examples
+changed): under PGD-100 with 50 restarts 78.5 % of 200 test images are classified correctly (clean,
+95.9 % of all), and 0 % after plain training. The third command is as long as Madry's training and
+needs an accelerator. Its target, 89 %, is not yet measured.
 """
 
 import dataclasses
 import functools
+from typing import Literal
 
-import jax
 import numpy as np
 
 from dlcourse import analysis, data, learners, losses, models, optim, training
-from dlcourse.analysis.attacks import draw_attacked, draw_robustness, fgsm, pgd, robustness
-from dlcourse.training.run.interruption import Interruption
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(training.Config):
-    """Adversarial training beside plain training, both attacked."""
+    """Plain and adversarial training, both under attack."""
 
     limits = training.Config.limits | {
         "epsilon": training.NOT_NEGATIVE,
@@ -40,97 +43,92 @@ class Config(training.Config):
         ),
     }
 
+    kind: Literal["plain", "adversarial"] = "adversarial"
+    """Training on clean images, or on attacked images."""
     dataset: str = "digits"
-    """`digits` is bundled; any other name is a labelled image set prepared by TFDS."""
+    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     features: tuple[int, ...] = (32, 64)
     """The channels of each block of the classifier."""
     hidden: int = 128
-    """The width of the dense layer after the convolutions."""
+    """Width of the dense layer after the convolutions."""
     epsilon: float = 0.15
-    """The L∞ radius of the attack in training; the figure reaches twice as far."""
+    """L∞ radius of the attack in training; the figures go up to twice this radius."""
     attack_steps: int = 7
-    """How many steps PGD takes in training."""
+    """Number of steps of PGD in training."""
     attack_step_size: float = 0.25
-    """The length of each, in radii."""
+    """Length of a step of PGD in training, in units of ε."""
     test_steps: int = 20
-    """How many steps PGD takes when the trained model is attacked."""
+    """Number of steps of PGD against the trained model."""
     restarts: int = 10
-    """How often PGD begins anew in the strongest attack."""
+    """Number of restarts of PGD in the strongest attack."""
     attacked: int = 450
-    """How many test images are attacked."""
+    """Number of test images that are attacked."""
     learning_rate: float = 2e-3
-    """Adam's rate; it falls to zero along a cosine."""
+    """Initial learning rate of Adam; it decays to zero along a cosine."""
     batch_size: int = 64
-    """Examples in a step, over all devices together."""
+    """Examples per step, over all devices."""
     epochs: float = 15
-    """How often training walks through the train split."""
+    """Passes over the train split."""
     evaluate_every: str = "20%"
-    """When to measure on the validation split."""
+    """Interval between evaluations on the validation split."""
 
 
-def experiment(training_kind: str, config: Config) -> training.Experiment:
+def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
-    model = models.CNN(config.features, images.num_classes, config.hidden)
     rate = optim.cosine_decay(config.learning_rate, config.total_steps(images))
     learner = learners.supervised(
-        model, losses.softmax_cross_entropy, optim.adam(rate), policy=config.policy
+        models.CNN(config.features, images.num_classes, config.hidden),
+        losses.softmax_cross_entropy,
+        config.rule(optim.adam(rate)),
     )
-    if training_kind == "adversarial":
+    if config.kind == "adversarial":
         attack = functools.partial(
-            pgd, steps=config.attack_steps, step_size=config.attack_step_size
+            analysis.pgd, steps=config.attack_steps, step_size=config.attack_step_size
         )
-        predict = learners.predictor(model, policy=config.policy)
-        learner = learners.adversarial_training(learner, predict, attack, config.epsilon)
+        learner = learners.adversarial_training(learner, attack, config.epsilon)
     return training.Experiment(learner, images)
 
 
-def body(config: Config, interruption: Interruption) -> None:
-    results, folder = training.run_variants(
-        {kind: functools.partial(experiment, kind) for kind in ("plain", "adversarial")},
-        config,
-        name="adversarial",
-        interruption=interruption,
-    )
+def variants(config: Config) -> dict[str, Config]:
+    return {kind: dataclasses.replace(config, kind=kind) for kind in ("plain", "adversarial")}
+
+
+def report(runs: training.Runs) -> analysis.Report:
+    config = runs.config
     images = data.images(config.dataset, stream=config.stream)
-    predict = learners.predictor(models.CNN(config.features, images.num_classes, config.hidden))
     batch = images.prepare(images.read(images.splits["test"][: config.attacked]))
     x, y = np.asarray(batch["image"]), np.asarray(batch["label"])
     key = training.stream(config.seed, "attack")
-    once = functools.partial(pgd, steps=config.test_steps)
-    # A ball of radius ε in L2 reaches ε in one pixel alone: it must be larger to mean as much.
+    pgd = functools.partial(analysis.pgd, steps=config.test_steps)
     shares = np.linspace(0, 2, 7)
-    radii = {"linf": config.epsilon * shares, "l2": 4 * config.epsilon * shares}
-
-    def logits(state: learners.SupervisedState, x: jax.Array) -> jax.Array:
-        return predict(state, {"image": x})
-
-    curves, rows, row = {}, {}, ("L∞, ε = {:g}", "L2, ε = {:g}")
-    for kind, result in results.items():
-        classifier = jax.tree_util.Partial(logits, result.by_seed()[0])
-        rows[kind] = {"clean": result.measure("test")["accuracy"]}
-        for (norm, epsilons), title in zip(radii.items(), row, strict=True):
-            for name, attack in (("FGSM", fgsm), ("PGD", once)):
-                left = robustness(
-                    classifier, key, x, y, epsilons, attack=functools.partial(attack, norm=norm)
-                )
-                curves.setdefault(norm, {})[f"{kind}, {name}"] = (epsilons, left)
-                rows[kind][f"{name}, " + title.format(epsilons[3])] = left[3]
-        strongest = functools.partial(once, restarts=config.restarts)
-        left = robustness(classifier, key, x, y, [config.epsilon], attack=strongest)
-        title = f"PGD-{config.test_steps} x {config.restarts}, " + row[0].format(config.epsilon)
-        rows[kind][title] = left[0]
-    curves = {"L∞": curves["linf"], "L2": curves["l2"]}
-    draw_robustness(curves).savefig(folder / "robustness.png", dpi=120)
-    analysis.report_measurements(f"Accuracy under attack on {config.dataset}", rows, folder)
-
-    shown, some = radii["linf"], slice(0, 6)
-    classifier = jax.tree_util.Partial(logits, results["plain"].by_seed()[0])
-    worst = [np.asarray(once(classifier, key, x[some], y[some], each)) for each in shown]
-    said = [[images.classes[c] for c in np.asarray(classifier(each).argmax(-1))] for each in worst]
-    names = [images.classes[label] for label in y[some]]
-    figure = draw_attacked(np.stack(worst), said, names, shown)
-    figure.savefig(folder / "attacked.png", dpi=120)
+    radii = {
+        "L∞": ("linf", config.epsilon * shares),
+        # The L2 ball of radius ε reaches ε only in a single pixel: a comparable one is larger.
+        "L2": ("l2", 4 * config.epsilon * shares),
+    }
+    curves: dict[str, dict] = {title: {} for title in radii}
+    rows, figures = {}, {}
+    for kind, run in runs.items():
+        logits = analysis.classifier(run.experiment.learner.apply, run.by_seed()[0])
+        accuracy = functools.partial(analysis.robustness, logits, key, x, y)
+        rows[kind] = {"clean": run.values("test", "accuracy")[0]}
+        for title, (norm, epsilons) in radii.items():
+            for name, attack in (("FGSM", analysis.fgsm), ("PGD", pgd)):
+                found = accuracy(epsilons, attack=functools.partial(attack, norm=norm))
+                curves[title][f"{kind}, {name}"] = (epsilons, found)
+                rows[kind][f"{name}, {title}, ε = {epsilons[3]:g}"] = found[3]
+        strongest = functools.partial(pgd, restarts=config.restarts)
+        title = f"PGD-{config.test_steps} x {config.restarts}, L∞, ε = {config.epsilon:g}"
+        rows[kind][title] = accuracy([config.epsilon], attack=strongest)[0]
+        figures[f"attacked_{kind}"] = analysis.show_attacked(
+            logits, pgd, key, x[:6], y[:6], radii["L∞"][1], images.classes
+        )
+    title = f"Accuracy under attack on {config.dataset}"
+    table = analysis.Table(
+        title, rows, percent=[*next(iter(rows.values()))], diverged=runs.diverged
+    )
+    return analysis.Report(table, figures | {"robustness": analysis.draw_robustness(curves)})
 
 
 if __name__ == "__main__":
-    training.launch(body, Config)
+    training.main(experiment, Config, variants, report)

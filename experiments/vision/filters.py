@@ -1,10 +1,11 @@
-"""Edge filters on a photograph, and the same filters found by back-propagation (deck 001).
+"""Edge filters on a photograph, and the same filters learned by back-propagation (deck 001).
 
 python experiments/vision/filters.py
 python experiments/vision/filters.py --photograph flower
 
-Four filters make edge images of scikit-learn's photograph of a temple; a convolution that begins
-at zero is fitted to them on tiles of it. `figures/filters.png` shows both side by side.
+Four filters compute edge images of scikit-learn's photograph of a temple. A convolution that starts
+at zero is fitted to these edge images on tiles of the photograph. `figures/filters.png` shows the
+given and the learned filters side by side. 15 CPU seconds.
 """
 
 import dataclasses
@@ -27,20 +28,20 @@ FILTERS = {
 
 @dataclasses.dataclass(frozen=True)
 class Config(training.Config):
-    """Filters learned by regression on the edge image."""
+    """Filters learned by regression on edge images."""
 
     photograph: Literal["china", "flower"] = "china"
-    """Which of scikit-learn's two photographs."""
+    """Photograph of scikit-learn."""
     learning_rate: float = 0.1
-    """Adam's rate; it falls to zero along a cosine."""
+    """Initial learning rate of Adam; it decays to zero along a cosine."""
     batch_size: int = 32
-    """Tiles of 32x32 pixels in a step."""
+    """Tiles of 32x32 pixels per step."""
     epochs: float = 60
-    """How often training walks through the tiles."""
+    """Passes over the tiles."""
 
 
 class Filters(nn.Module):
-    """One 3x3 convolution without a bias that begins at zero: the error is convex in it."""
+    """One 3x3 convolution without bias; it may start at zero, because the error is convex in it."""
 
     @nn.compact
     def __call__(self, x: Any, *, train: bool = False) -> Any:
@@ -50,7 +51,7 @@ class Filters(nn.Module):
 
 def experiment(config: Config) -> training.Experiment:
     picture = data.photograph(config.photograph)
-    # The grey level that neighbours share would make the error a long valley.
+    # Without the mean grey level, which all pixels share, the regression is well conditioned.
     tiles = data.tiles(picture - picture.mean())
     given = np.stack([*FILTERS.values()], axis=-1)[:, :, None]
 
@@ -58,7 +59,7 @@ def experiment(config: Config) -> training.Experiment:
         return batch | {"edges": convolve_batch(batch["image"], given, 1, 0)}
 
     def draw(state: Any) -> Any:
-        kernel = state.params["Conv_0"]["kernel"]
+        kernel = state.weights["Conv_0"]["kernel"]
         answers = convolve_batch(picture[None, ..., None], jnp.asarray(kernel), 1, 0)[0]
         return analysis.draw_filters(
             picture, given, np.asarray(kernel), np.asarray(answers), [*FILTERS]
@@ -69,10 +70,9 @@ def experiment(config: Config) -> training.Experiment:
     learner = learners.supervised(
         Filters(),
         losses.squared_error,
-        optim.adam(rate),
+        config.rule(optim.adam(rate)),
         target="edges",
         metrics_of={},
-        policy=config.policy,
     )
     return training.Experiment(learner, edges, figures={"filters": draw})
 
