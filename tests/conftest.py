@@ -1,5 +1,6 @@
 """What every test runs under: JAX's strictest settings and one shared compilation cache."""
 
+import functools
 import os
 import pathlib
 import tempfile
@@ -26,3 +27,44 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 @pytest.fixture
 def key() -> jax.Array:
     return jax.random.key(0)
+
+
+@pytest.fixture(scope="module")
+def without_curves():
+    """Runs draw no learning curves, which take longer than the few steps of a test."""
+    from dlcourse.training.run import drawing
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(drawing, "draw_curves", lambda rows: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def shared_programs():
+    """Runs of one learner on the same batches share their compiled programs.
+
+    Programs are pure functions: the runs of a file that differ only in their folder, or in where
+    they stop, would trace and compile the same ones each time. A resumed run that compiles its own
+    is tested through the command line.
+    """
+    from dlcourse.training.engine.programs import Programs
+    from dlcourse.training.run import loop
+
+    made = {}
+
+    def programs(learner, feed, mesh, seeds, closings, clock):
+        key = (
+            learner, type(feed), feed.data, feed.batch_size, *feed.seeds, feed.capacity, closings,
+            mesh,
+        )  # fmt: skip
+        if key not in made:
+            made[key] = Programs(learner, feed, mesh, seeds, closings, clock)
+        made[key]._clock = clock
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(loop, "Programs", programs)
+        patched.setattr(loop, "over_seeds", functools.cache(loop.over_seeds))
+        yield
+    made.clear()
+    jax.clear_caches()

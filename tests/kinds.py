@@ -1,8 +1,10 @@
 """One small experiment for each kind of learner, for the promises that all of them must keep."""
 
 import dataclasses
+import functools
 
 from dlcourse import data, environments, learners, losses, models, optim, training
+from dlcourse.training.config import EXECUTION
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,22 +21,26 @@ class Config(training.Config):
     mesh: str = "data=-1"
 
 
+@functools.cache
+def digits(stream: bool = False) -> data.Dataset:
+    """Read once: scikit-learn parses a text file."""
+    return data.images("digits", stream=stream)
+
+
 def classifier(config: Config) -> training.Experiment:
     """Dropout, so that the random streams matter."""
     model = models.MLP((17, 10), dropout=0.3)
-    learner = learners.supervised(
-        model, losses.softmax_cross_entropy, optim.adam(1e-2), policy=config.policy
-    )
-    return training.Experiment(learner, data.images("digits", stream=config.stream))
+    rule = config.rule(optim.adam(1e-2))
+    learner = learners.supervised(model, losses.softmax_cross_entropy, rule)
+    return training.Experiment(learner, digits(config.stream))
 
 
 def batch_norm(config: Config) -> training.Experiment:
     """State beside the parameters."""
     model = models.CNN(features=(5,))
-    learner = learners.supervised(
-        model, losses.softmax_cross_entropy, optim.adam(1e-2), policy=config.policy
-    )
-    return training.Experiment(learner, data.images("digits", stream=config.stream))
+    rule = config.rule(optim.adam(1e-2))
+    learner = learners.supervised(model, losses.softmax_cross_entropy, rule)
+    return training.Experiment(learner, digits(config.stream))
 
 
 def gan(config: Config) -> training.Experiment:
@@ -42,12 +48,11 @@ def gan(config: Config) -> training.Experiment:
     learner = learners.gan(
         models.Generator((8, 8, 1), (16,)),
         models.Discriminator((16,)),
-        optim.adam(1e-3),
-        optim.adam(1e-3),
+        config.rule(optim.adam(1e-3)),
+        config.rule(optim.adam(1e-3)),
         latent=5,
-        policy=config.policy,
     )
-    images = data.images("digits", stream=config.stream)
+    images = digits(config.stream)
     return training.Experiment(learner, images, monitor="min frechet_pixels")
 
 
@@ -57,13 +62,27 @@ def dqn(config: Config) -> training.Experiment:
     learner = learners.dqn(
         game,
         models.MLP((11, game.num_actions)),
-        optim.adam(1e-3),
+        config.rule(optim.adam(1e-3)),
         exploration=lambda step: 0.5,
         worlds=3,
         replay_moves=31,
-        policy=config.policy,
     )
     return training.Experiment(learner, data.episodes(validation=11, test=13), monitor="max return")
 
 
-KINDS = {"classifier": classifier, "batch_norm": batch_norm, "gan": gan, "dqn": dqn}
+def once(experiment):
+    """`experiment`, made once for all configs that compute the same: its programs can be shared."""
+    made = functools.cache(experiment)
+    elsewhere = {
+        field.name: field.default
+        for field in dataclasses.fields(Config)
+        if field.name in EXECUTION - {"stream", "remat"}
+    }
+    return functools.wraps(experiment)(
+        lambda config: made(dataclasses.replace(config, **elsewhere))
+    )
+
+
+KINDS = {name: once(kind) for name, kind in {
+    "classifier": classifier, "batch_norm": batch_norm, "gan": gan, "dqn": dqn,
+}.items()}  # fmt: skip

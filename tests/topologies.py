@@ -3,40 +3,75 @@
 The number of devices is fixed when JAX starts, so each topology is a process of its own.
 """
 
+import contextlib
 import json
 import os
 import pathlib
 import re
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 
 def main(devices: int, folder: pathlib.Path, meshes: list[str]) -> None:
-    """Trains each kind (or that of `MESH:KIND`) on each mesh, and leaves the final state."""
+    """Trains each kind (or that of `MESH:KIND`) on each mesh and writes the final state."""
     import jax
 
     jax.config.update("jax_num_cpu_devices", devices)
-    # Who holds what and says what to whom is not the optimizer's work; compiling takes half.
+    # Shardings and collectives do not depend on optimizations; compiling takes half without.
     jax.config.update("jax_disable_most_optimizations", True)
     from dlcourse import training
+    from dlcourse.training.run import drawing
     from tests.kinds import KINDS, Config
 
+    drawing.draw_curves = lambda rows: None  # it takes longer than the runs
     for mesh, *chosen in (text.split(":") for text in meshes):
         for kind in chosen or KINDS:
             place = folder / f"{kind}-{mesh}"
             config = Config(workdir=place, mesh=mesh, steps=8, checkpoint_every="8 steps")
-            result = training.run(KINDS[kind](config), config, name=kind)
-            leaves = jax.tree_util.tree_leaves_with_path(result.state)
-            named = {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
-            np.savez(place / "state.npz", **{n: np.asarray(leaf) for n, leaf in named.items()})
-            split = [n for n, a in named.items() if a.sharding.shard_shape(a.shape) != a.shape]
+            states = []
+            with on_device(states):
+                result = training.run(KINDS[kind], config, name=kind, silent=True)
+            named = by_name(result.state)
+            np.savez(place / "state.npz", **named)
+            split = [
+                name
+                for name, leaf in by_name(states[-1]).items()
+                if leaf.sharding.shard_shape(leaf.shape) != leaf.shape
+            ]
             (place / "split.json").write_text(json.dumps(split))
-    (folder / f"said-{devices}.json").write_text(json.dumps(said_for_a_convolution(devices)))
+    (folder / f"collectives-{devices}.json").write_text(
+        json.dumps(collectives_of_a_convolution(devices))
+    )
 
 
-def said_for_a_convolution(devices: int) -> list[str]:
-    """What devices that share a batch say to each other for a gradient of a convolution."""
+def by_name(state: Any) -> dict[str, Any]:
+    import jax
+
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
+
+
+@contextlib.contextmanager
+def on_device(states: list[Any]) -> Iterator[None]:
+    """Keeps the states that are saved, with their shardings."""
+    from dlcourse.training.run.checkpoints import Checkpoints
+
+    save = Checkpoints.save
+
+    def keep(self: Checkpoints, step: int, tree: Any, progress: dict) -> None:
+        states.append(tree["learner"])
+        save(self, step, tree, progress)
+
+    Checkpoints.save = keep
+    yield
+    Checkpoints.save = save
+
+
+def collectives_of_a_convolution(devices: int) -> list[str]:
+    """The collectives in a convolution's gradient when devices share a batch."""
     import jax
     from jax.sharding import NamedSharding, PartitionSpec
 

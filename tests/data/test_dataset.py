@@ -1,7 +1,12 @@
-"""Batches are functions of the step, and splits are sets."""
+"""Batches are functions of the step; splits partition a set; examples are checked."""
+
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+import tensorflow_datasets
+from PIL import Image
 
 from dlcourse import data
 from dlcourse.data import tfds
@@ -22,7 +27,7 @@ def test_the_bundled_digits(digits):
     assert digits.examples["image"].max() == 1
 
 
-def test_splits_share_no_example_and_leave_none_out(digits):
+def test_splits_partition_the_set(digits):
     together = np.concatenate(list(digits.splits.values()))
     np.testing.assert_array_equal(np.sort(together), np.arange(1797))
     again = data.images("digits")
@@ -30,7 +35,7 @@ def test_splits_share_no_example_and_leave_none_out(digits):
         np.testing.assert_array_equal(indices, again.splits[split])
 
 
-def test_every_epoch_shows_every_example_once(digits):
+def test_every_epoch_contains_every_example_once(digits):
     """1,200 examples in batches of 7: epochs end inside batches."""
     indices = digits.batch_indices(0, 1200, 7, seed=3).reshape(7, 1200)
     for epoch in indices:
@@ -38,7 +43,7 @@ def test_every_epoch_shows_every_example_once(digits):
     assert not np.array_equal(indices[0], indices[1])
 
 
-def test_a_batch_depends_on_seed_and_step_alone(digits):
+def test_a_batch_depends_only_on_seed_and_step(digits):
     whole = digits.batch_indices(0, 40, 64, seed=5)
     for step in (0, 17, 39):
         np.testing.assert_array_equal(digits.batch_indices(step, 1, 64, seed=5)[0], whole[step])
@@ -54,14 +59,14 @@ def test_a_batch_may_be_larger_than_the_set(digits):
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 450, 500])
-def test_padding_masks_all_but_the_split(batch_size, digits):
+def test_the_mask_excludes_the_padding(batch_size, digits):
     indices, mask = digits.padded("test", batch_size)
     assert indices.shape == mask.shape
     assert indices.shape[1] == batch_size
     np.testing.assert_array_equal(indices[mask > 0], digits.splits["test"])
 
 
-def test_streamed_examples_are_the_same(digits):
+def test_streamed_examples_equal_those_in_memory(digits):
     streamed = data.images("digits", stream=True)
     assert not streamed.in_memory
     for name, array in digits.batch(3, 5, seed=0).items():
@@ -69,7 +74,7 @@ def test_streamed_examples_are_the_same(digits):
 
 
 @pytest.mark.parametrize("wrong", [-1, 2])
-def test_labels_that_are_no_class_are_refused(wrong):
+def test_labels_out_of_range_are_refused(wrong):
     examples = {"label": np.array([0, 1, wrong, 1])}
     with pytest.raises(UserError, match="its 2 classes are 0 to 1"):
         data.Dataset("tiny", examples, {"train": np.arange(4)}, classes=("a", "b"))
@@ -82,7 +87,7 @@ PICTURE = {"image": np.zeros((4, 4, 3), np.uint8), "label": np.int32(1)}
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"image": np.zeros((4, 4, 3), np.float32)}, r"float32 of shape \(4, 4, 3\); uint8"),
+        ({"image": np.zeros((4, 4, 3), np.float32)}, r"float32 of shape \(4, 4, 3\); .*uint8"),
         ({"image": np.zeros((4, 4), np.uint8)}, r"uint8 of shape \(4, 4\); .*height, width"),
         ({"label": np.int32(2)}, "its 2 classes are 0 to 1"),
         ({"label": np.int32(-1)}, "its 2 classes are 0 to 1"),
@@ -90,7 +95,7 @@ PICTURE = {"image": np.zeros((4, 4, 3), np.uint8), "label": np.int32(1)}
         ({"image": np.zeros((4, 5, 3), np.uint8)}, r"differ in size: .4, 4, 3. and .4, 5, 3."),
     ],
 )
-def test_a_set_of_images_that_are_none_is_refused(wrong, message, stream, monkeypatch):
+def test_invalid_images_and_labels_are_refused(wrong, message, stream, monkeypatch):
     sized = "differ" in message
     rows = [PICTURE, PICTURE, PICTURE | wrong] if sized else [PICTURE | wrong] * 3
     if sized and not stream:
@@ -110,39 +115,112 @@ def test_an_empty_split_is_refused():
 
 
 @pytest.mark.parametrize(("classes", "words"), [(("cat",), "one class, cat"), ((), "no classes")])
-def test_a_target_with_nothing_to_tell_apart_is_refused(classes, words):
+def test_a_classifier_needs_two_classes(classes, words):
     examples = {"image": np.zeros((3, 2)), "label": np.zeros(3, np.int32)}
     lone = data.Dataset("tiny", examples, {"train": np.arange(3)}, classes=classes)
-    with pytest.raises(UserError, match=f"'tiny' has {words}"):
+    with pytest.raises(UserError, match=f"'tiny' has {words}.*at least two"):
         lone.num_classes  # noqa: B018
 
 
-def test_a_set_that_is_not_prepared(tmp_path, monkeypatch):
+def test_a_set_that_is_not_prepared_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(UserError, match="tfds build mnist"):
         data.images("mnist")
 
 
-@pytest.fixture
-def prepared(tmp_path, monkeypatch):
-    """A TFDS folder that has MNIST, and an empty cache."""
+class Spots(tensorflow_datasets.core.GeneratorBasedBuilder):
+    """Noise with a label in its first pixel: 24 training and 7 test examples, PNG as MNIST is."""
+
+    name = "spots"
+    VERSION = tensorflow_datasets.core.Version("1.0.0")
+
+    def _info(self):
+        features = tensorflow_datasets.features
+        image = features.Image(shape=(9, 5, 1))
+        label = features.ClassLabel(names=["a", "b", "c"])
+        return tensorflow_datasets.core.DatasetInfo(
+            builder=self, features=features.FeaturesDict({"image": image, "label": label})
+        )
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(24), "test": self._generate_examples(7)}
+
+    def _generate_examples(self, count):
+        images = np.random.default_rng(count).integers(0, 256, (count, 9, 5), dtype=np.uint8)
+        images[:, 0, 0] = np.arange(count) % 3
+        for number, image in enumerate(images):
+            yield number, {"image": Image.fromarray(image), "label": number % 3}
+
+
+def test_a_set_is_decoded_once_and_equals_the_streamed_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(tfds, "cache_folder", lambda: tmp_path / "cache")
+    Spots(data_dir=tmp_path, file_format="array_record").download_and_prepare()
+    decoded, streamed = data.images("spots"), data.images("spots", stream=True)
+    assert decoded.in_memory
+    assert not streamed.in_memory
+    assert decoded.classes == streamed.classes == ("a", "b", "c")
+    assert {split: len(numbers) for split, numbers in decoded.splits.items()} == {
+        "train": 22, "validation": 2, "test": 7,
+    }  # fmt: skip
+    everything = decoded.read(np.arange(31))
+    np.testing.assert_array_equal(everything["image"][:, 0, 0, 0], everything["label"])
+    for name, array in streamed.read(np.arange(31)).items():
+        np.testing.assert_array_equal(array, everything[name])
+    for name, array in decoded.batch(11, 8, seed=1).items():
+        np.testing.assert_array_equal(array, streamed.batch(11, 8, seed=1)[name])
+
+    monkeypatch.setattr(tfds, "Records", None)  # a second decoding would fail
+    again = data.images("spots")
+    np.testing.assert_array_equal(again.examples["image"], decoded.examples["image"])
+    assert again.classes == decoded.classes
+
+
+def test_mnist_through_tfds():
     if not (tfds.folder() / "mnist").is_dir():
         pytest.skip(f"MNIST is not prepared in {tfds.folder()} (TFDS_DATA_DIR)")
-    monkeypatch.setattr(tfds, "cache_folder", lambda: tmp_path)
-
-
-@pytest.mark.timeout(300)
-def test_mnist_through_tfds(prepared, capsys):
-    decoded = data.images("mnist")
-    streamed = data.images("mnist", stream=True)
-    assert {s: len(i) for s, i in decoded.splits.items()} == {
+    mnist = data.images("mnist", stream=True)
+    assert {s: len(i) for s, i in mnist.splits.items()} == {
         "train": 55_000,
         "validation": 5_000,
         "test": 10_000,
     }
-    for name, array in decoded.batch(11, 8, seed=1).items():
-        np.testing.assert_array_equal(array, streamed.batch(11, 8, seed=1)[name])
-    # The first ten test labels, as anyone can look them up.
-    first = decoded.read(decoded.splits["test"][:10])
+    assert mnist.num_classes == 10
+    assert mnist.shapes["image"] == (28, 28, 1)
+    # The first ten test labels in the order of TFDS.
+    first = mnist.read(mnist.splits["test"][:10])
     assert first["label"].tolist() == [2, 0, 4, 8, 7, 6, 0, 6, 3, 1]
-    assert sorted(np.unique(decoded.examples["label"])) == list(range(10))
+    assert sorted(np.unique(mnist.batch(3, 200, seed=0)["label"])) == list(range(10))
+
+
+def test_the_package_is_imported_without_optional_packages():
+    """They are imported when a set that needs them is opened."""
+    absent = ["grain", "tensorflow_datasets", "array_record", "sklearn", "PIL", "rich"]
+    absent += ["platformdirs", "tensorflow", "matplotlib"]
+    program = f"import sys; sys.modules.update(dict.fromkeys({absent})); import dlcourse.data as d;"
+    program += "d.Dataset('x', {'a': d.gates().examples['AND']}, {'train': range(4)}).shapes"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize(
+    ("modules", "package", "open_set"),
+    [
+        (["sklearn", "sklearn.datasets"], "scikit-learn", lambda: data.images("digits")),
+        (["sklearn", "sklearn.datasets"], "scikit-learn", lambda: data.table("wine")),
+        (["sklearn", "sklearn.datasets"], "scikit-learn", lambda: data.photograph("china")),
+        (["PIL", "PIL.Image"], "pillow", lambda: data.photograph("china")),
+        (["PIL", "PIL.Image"], "pillow", lambda: data.digit_scenes(0)),
+        (["tensorflow_datasets"], "tensorflow-datasets", lambda: data.images("spots")),
+        (["array_record"], "array-record", lambda: data.images("spots")),
+    ],
+)
+def test_a_missing_package_is_named(modules, package, open_set, tmp_path, monkeypatch):
+    place = tmp_path / "spots" / "1.0.0"
+    place.mkdir(parents=True)
+    (place / "dataset_info.json").write_text("{}")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(tfds, "cache_folder", lambda: tmp_path / "cache")
+    for module in modules:
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UserError, match=f"'{package}' is not installed.*\n  pip install {package}"):
+        open_set()

@@ -1,4 +1,4 @@
-"""Generated sets lie where their equations say, and are the same for the same seed."""
+"""Generated sets follow their equations and depend on the seed alone."""
 
 import numpy as np
 import pytest
@@ -21,19 +21,19 @@ def test_two_moons_lie_on_two_half_circles():
         assert from_centre[:, 0].max() > 0.9
 
 
-def test_spirals_wind_as_often_as_they_are_told():
+def test_spirals_have_the_requested_turns():
     points, labels = everything(generated.spirals(3, noise=0.0, turns=2.0))
     radius = np.linalg.norm(points, axis=1)
     assert radius.max() <= 1.0
     angle = 2 * np.pi * 2.0 * radius + np.pi * labels
     unit = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     np.testing.assert_allclose(points, radius[:, None] * unit, atol=1e-5)
-    # Evenly over the disc: half of the points within r = sqrt(1/2).
+    # Uniform over the disc: half of the points have r < sqrt(1/2).
     assert np.mean(radius < np.sqrt(0.51)) == pytest.approx(0.5, abs=0.06)
 
 
 @pytest.mark.parametrize("make", [generated.two_moons, generated.spirals])
-def test_the_seed_decides(make):
+def test_the_seed_determines_the_set(make):
     first, again, other = (make(seed).examples["features"] for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.allclose(first, other)
@@ -58,7 +58,7 @@ def test_the_seed_decides(make):
         ("chirp", 0.5, 1.0),  # sin(2π 9/4)
     ],
 )
-def test_curves_go_through_their_points(name, x, y):
+def test_curves_have_known_values(name, x, y):
     assert generated.CURVES[name](np.array(x)) == pytest.approx(y)
 
 
@@ -75,6 +75,6 @@ def test_a_curve_is_tested_between_its_examples():
     np.testing.assert_allclose(y, generated.CURVES["chirp"](x), atol=1e-5)
 
 
-def test_an_unknown_curve_is_said():
-    with pytest.raises(UserError, match=r"no curve 'wafe'.*wave, triangle, chirp"):
+def test_an_unknown_curve_is_refused():
+    with pytest.raises(UserError, match=r"Unknown curve 'wafe'.*wave, triangle, chirp"):
         generated.curve("wafe")

@@ -1,4 +1,4 @@
-"""Tables and points: what is bundled, standardised without looking at the test split."""
+"""Bundled tables, standardised by the train split alone; gates and separable points."""
 
 import numpy as np
 import pytest
@@ -17,8 +17,8 @@ def test_sizes(name, rows, columns, classes):
     assert table.examples["features"].shape == (rows, columns)
     assert table.num_classes == classes
     assert set(table.examples["label"]) == set(range(classes))
-    everyone = np.concatenate(list(table.splits.values()))
-    assert sorted(everyone) == list(range(rows))
+    rows_of_splits = np.concatenate(list(table.splits.values()))
+    assert sorted(rows_of_splits) == list(range(rows))
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -32,7 +32,7 @@ def test_the_train_split_alone_is_standardised(name):
 
 
 def test_an_unknown_table_is_refused():
-    with pytest.raises(UserError, match=r"no table 'boston'.*breast_cancer, iris, wine"):
+    with pytest.raises(UserError, match=r"Unknown table 'boston'.*breast_cancer, iris, wine"):
         data.table("boston")
 
 
@@ -44,7 +44,7 @@ def test_gates_are_their_truth_tables():
     np.testing.assert_array_equal(gates["XOR"], a ^ b)
 
 
-def test_separable_points_differ_by_seed_and_repeat():
+def test_the_seed_determines_separable_points():
     first, again, other = (data.separable(seed).examples["features"] for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.any(first == other)

@@ -1,15 +1,14 @@
-"""The rules of the mouse game on boards made by hand, its laws on boards drawn, its drawings."""
+"""The mouse game: rules on hand-made boards, invariants on random boards, figures."""
 
+import functools
 from collections import deque
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from PIL import Image
 
-from dlcourse.analysis import mouse
-from dlcourse.environments import MouseGame, MouseState
+from dlcourse.environments import Environment, MouseGame, MouseState
 from dlcourse.environments.mouse import MOVES
 
 GAME = MouseGame()
@@ -29,23 +28,29 @@ def board(drawing, position):
     )
 
 
+@functools.cache
+def compiled_step(game):
+    return jax.jit(game.step)
+
+
 def play(game, state, actions):
-    rewards, step = [], jax.jit(game.step)
+    rewards, step = [], compiled_step(game)
     for action in actions:
-        state, reward, done = step(state, jnp.array(action))
+        state, reward, terminated, truncated = step(state, jnp.array(action))
+        assert not terminated
         rewards.append(float(reward))
-    return state, rewards, bool(done)
+    return state, rewards, bool(truncated)
 
 
 def test_a_board_made_by_hand():
     game = MouseGame(size=4, duration=5)
     state = board(".c.. p... .... ...c", (0, 0))
-    state, rewards, done = play(game, state, [RIGHT, LEFT, DOWN, UP])
+    state, rewards, truncated = play(game, state, [RIGHT, LEFT, DOWN, UP])
     assert rewards == [0.5, 0.0, -1.0, 0.0]  # what was eaten is gone
-    assert not done
-    state, rewards, done = play(game, state, [RIGHT])
+    assert not truncated
+    state, rewards, truncated = play(game, state, [RIGHT])
     assert rewards == [0.0]
-    assert done
+    assert truncated
     assert state.visits.tolist() == [[3, 2, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
     assert game.score(state) == {"return": -0.5, "cheese": 1, "poison": 1}
     assert np.argwhere(state.cheese).tolist() == [[3, 3]]
@@ -71,19 +76,19 @@ def test_moves_and_the_wall_that_throws_back(position, action, after):
 
 @pytest.fixture(scope="module")
 def boards():
-    """300 boards and, of a random mouse on them, the states after each move and the rewards."""
+    """300 boards, and the states, rewards and flags after each move of a random mouse."""
     start = jax.jit(jax.vmap(GAME.reset))(jax.random.split(jax.random.key(5), 300))
     actions = jax.random.randint(jax.random.key(6), (GAME.duration, 300), 0, GAME.num_actions)
 
     def move(state, action):
-        state, reward, done = jax.vmap(GAME.step)(state, action)
-        return state, (state, reward, done)
+        state, reward, *ends = jax.vmap(GAME.step)(state, action)
+        return state, (state, reward, ends)
 
-    _, (states, rewards, done) = jax.jit(lambda s: jax.lax.scan(move, s, actions))(start)
-    return jax.tree.map(np.asarray, (start, states, rewards, done))
+    _, (states, rewards, ends) = jax.jit(lambda s: jax.lax.scan(move, s, actions))(start)
+    return jax.tree.map(np.asarray, (start, states, rewards, ends))
 
 
-def test_boards_are_drawn_as_the_rules_say(boards):
+def test_boards_follow_the_distribution_of_the_rules(boards):
     start, *_ = boards
     assert not np.any(start.cheese & start.poison)
     assert np.all((start.position > 0) & (start.position < GAME.size - 1))  # not at the wall
@@ -96,8 +101,8 @@ def test_boards_are_drawn_as_the_rules_say(boards):
         assert abs(plane[elsewhere].mean() - share) < 4 * error
 
 
-def test_nothing_is_lost_and_nothing_made(boards):
-    start, states, rewards, done = boards
+def test_food_is_conserved_and_the_score_sums_the_rewards(boards):
+    start, states, rewards, _ = boards
     for name, eaten in (("cheese", states.eaten[..., 0]), ("poison", states.eaten[..., 1])):
         left = getattr(states, name)
         there = getattr(start, name)
@@ -108,18 +113,28 @@ def test_nothing_is_lost_and_nothing_made(boards):
     np.testing.assert_array_equal(states.visits.sum((-2, -1)), states.time + 1)
     score = jax.vmap(GAME.score)(jax.tree.map(lambda a: a[-1], states))
     np.testing.assert_allclose(rewards.sum(0), score["return"], atol=1e-4)
-    np.testing.assert_array_equal(done, np.tile(np.arange(1, 201)[:, None] == 200, 300))
+
+
+def test_the_time_limit_truncates_and_nothing_terminates(boards):
+    """The observation does not contain the time, so a time limit is not a terminal state."""
+    terminated, truncated = boards[3]
+    assert not terminated.any()
+    np.testing.assert_array_equal(truncated, np.tile(np.arange(1, 201)[:, None] == 200, 300))
+
+
+def test_the_game_is_an_environment():
+    assert isinstance(GAME, Environment)
 
 
 def test_the_random_mouse_makes_the_reference_score(boards):
-    """-4.1 points over 300 boards in a simulation of the same rules apart from this one."""
+    """-4.1 points over 300 boards in an independent simulation of the same rules."""
     returns = boards[2].sum(0)
     error = returns.std() / np.sqrt(len(returns))
     assert abs(returns.mean() - -4.1) < 4 * np.sqrt(2) * error  # both means are of 300 boards
 
 
 @pytest.mark.parametrize(("sight", "trail"), [(2, 4), (1, 0), (3, 2)])
-def test_the_view_is_the_board_around_the_mouse_and_nothing_else(boards, sight, trail):
+def test_the_view_is_the_board_around_the_mouse(boards, sight, trail):
     game = MouseGame(sight=sight, trail=trail)
     states = jax.tree.map(lambda a: a[-1, :11], boards[1])
     views = np.asarray(jax.vmap(game.observe)(states))
@@ -140,18 +155,18 @@ def test_the_view_is_the_board_around_the_mouse_and_nothing_else(boards, sight, 
 
 
 def toward_the_nearest_cheese(view, rng):
-    """Breadth-first around the poison; where no cheese is in reach, any step off the poison."""
-    cheese, poison, wall = np.moveaxis(view[..., :3], -1, 0)
+    """Breadth-first search around the poison; without reachable cheese, a random safe step."""
+    cheese, poison, wall = np.moveaxis(view[..., :3], -1, 0).tolist()
     middle = len(view) // 2
     queue, seen = deque([((middle, middle), None)]), {(middle, middle)}
     while queue:
         (row, column), first = queue.popleft()
-        if cheese[row, column]:
+        if cheese[row][column]:
             return first
         for action, (down, right) in enumerate(MOVES):
-            square = (row + down, column + right)
-            inside = min(square) >= 0 and max(square) < len(view)
-            if inside and square not in seen and not wall[square] and not poison[square]:
+            i, j = square = row + down, column + right
+            inside = 0 <= i < len(view) and 0 <= j < len(view)
+            if inside and square not in seen and not wall[i][j] and not poison[i][j]:
                 seen.add(square)
                 queue.append((square, action if first is None else first))
     free = [
@@ -169,55 +184,7 @@ def test_the_greedy_mouse_makes_the_reference_score(boards):
     observe, step = jax.jit(jax.vmap(GAME.observe)), jax.jit(jax.vmap(GAME.step))
     for _ in range(GAME.duration):
         actions = [toward_the_nearest_cheese(view, rng) for view in np.asarray(observe(states))]
-        states, _, _ = step(states, np.array(actions))
+        states, *_ = step(states, np.array(actions))
     returns = np.asarray(jax.vmap(GAME.score)(states)["return"])
     error = np.hypot(returns.std() / np.sqrt(len(returns)), 0.3)
     assert abs(returns.mean() - 21.0) < 3 * error
-
-
-@pytest.fixture(scope="module")
-def episode():
-    """A mouse that always goes where its learner's state says."""
-    game = MouseGame(size=5, sight=1, duration=7)
-
-    def act(state, views):
-        return jnp.full(len(views), state)
-
-    return game, act, mouse.record(game, act, jnp.array(DOWN), jax.random.key(2))
-
-
-def test_an_episode_is_recorded_from_its_first_board_on(episode):
-    game, _, states = episode
-    start = game.reset(jax.random.key(2))
-    np.testing.assert_array_equal(states.cheese[0], start.cheese)
-    np.testing.assert_array_equal(states.time, np.arange(8))
-    rows = [int(start.position[0])]
-    for _ in range(7):
-        rows.append(rows[-1] + 1 if rows[-1] < 4 else 3)
-    np.testing.assert_array_equal(states.position[:, 0], rows)
-    np.testing.assert_array_equal(states.position[:, 1], start.position[1])
-
-
-def test_the_picture_shows_what_is_there(episode):
-    game, _, states = episode
-    pictures = mouse.pictures(game, states)
-    assert pictures.shape == (8, 7, 7, 3)
-    for picture, move in zip(pictures, range(8), strict=True):
-        row, column = states.position[move]
-        for i, j in np.ndindex(5, 5):
-            colour = mouse.GROUND
-            colour = mouse.CHEESE if states.cheese[move, i, j] else colour
-            colour = mouse.POISON if states.poison[move, i, j] else colour
-            near = max(abs(i - row), abs(j - column))
-            colour = mouse.MOUSE if near == 0 else colour * (mouse.UNSEEN if near > 1 else 1)
-            np.testing.assert_allclose(picture[i + 1, j + 1], colour)
-
-
-def test_the_animation_has_a_frame_for_every_move(episode, tmp_path):
-    game, act, _ = episode
-    mouse.animated(game, act, seed=3)(jnp.array(LEFT)).save(tmp_path / "a.gif", writer="pillow")
-    with Image.open(tmp_path / "a.gif") as gif:
-        assert gif.n_frames == 8
-    mouse.drawn(game, act, seed=3)(jnp.array(LEFT)).savefig(tmp_path / "still.png")
-    with Image.open(tmp_path / "still.png") as still:
-        assert min(still.size) > 100

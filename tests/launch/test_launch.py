@@ -93,7 +93,7 @@ def test_a_dry_run_prints_what_would_be_submitted(args, words):
         assert word in done.stdout
 
 
-def test_a_sweep_is_one_run_a_line(tmp_path):
+def test_a_sweep_is_one_run_per_line(tmp_path):
     (tmp_path / "rates.txt").write_text("--learning-rate 0.1\n--learning-rate 0.2\n")
     done = launch("slurm_array.sh", "--dry-run", "rates.txt", MLP, cwd=tmp_path)
     assert done.stdout.splitlines() == [
@@ -103,7 +103,7 @@ def test_a_sweep_is_one_run_a_line(tmp_path):
 
 
 @pytest.mark.parametrize("script", ["slurm.sh", "slurm_array.sh", "mpi.sh", "tpu_vm.sh"])
-def test_a_script_alone_says_how_it_is_used(script):
+def test_a_script_without_arguments_prints_its_usage(script):
     done = launch(script)
     assert done.returncode == 2
     assert "launch/" in done.stderr

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dlcourse import data, learners, losses, models, optim
+from dlcourse.learner import Rule
 
 
 def test_each_learns_what_it_would_alone(key):
@@ -13,10 +14,10 @@ def test_each_learns_what_it_would_alone(key):
     alone = {
         "perceptron": learners.perceptron(10),
         "network": learners.supervised(
-            models.MLP((17, 10), dropout=0.3), losses.softmax_cross_entropy, optim.adam(0.01)
+            models.MLP((17, 10), dropout=0.3), losses.softmax_cross_entropy, Rule(optim.adam(0.01))
         ),
     }
-    both = learners.together(alone)
+    both = learners.side_by_side(alone)
     batches = [jax.tree.map(jnp.asarray, digits.batch(step, 23, 0)) for step in range(3)]
     states = both.init(key, batches[0])
     apart = {name: learner.init(key, batches[0]) for name, learner in alone.items()}
@@ -36,12 +37,18 @@ def test_each_learns_what_it_would_alone(key):
         "accuracy/network",
         "loss/network",
     }
+    outputs = both.apply(states, batch, key)
+    assert both.parts == tuple(alone)
+    for name, learner in alone.items():
+        np.testing.assert_array_equal(
+            outputs[name], learner.apply(states[name], batch, key), err_msg=name
+        )
 
 
 def test_one_target_each():
     """AND and OR of the same corners, in one run."""
     gates = data.gates()
-    learner = learners.together(
+    learner = learners.side_by_side(
         {g: learners.perceptron(2, inputs="features", target=g) for g in ("AND", "OR")}
     )
     batch = jax.tree.map(jnp.asarray, gates.read(np.arange(4))) | {"mask": jnp.ones(4)}

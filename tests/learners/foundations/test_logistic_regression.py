@@ -85,8 +85,8 @@ def test_the_optimum_is_scikit_learns_on_breast_cancer() -> None:
         learner = learners.logistic_regression(2, 0.5, l2=1 / 0.5, tolerance=1e-13)
         state, values, batch = fit(learner, x, y, 20_000)
         assert bool(state.settled)
-        np.testing.assert_allclose(state.neuron.w[:, 0], theirs.coef_[0], atol=1e-4)
-        np.testing.assert_allclose(state.neuron.b, theirs.intercept_, atol=1e-4)
+        np.testing.assert_allclose(state.neuron.params.w[:, 0], theirs.coef_[0], atol=1e-4)
+        np.testing.assert_allclose(state.neuron.params.b, theirs.intercept_, atol=1e-4)
         accuracy = learner.evaluate(state, batch)["accuracy"].value
         assert accuracy == pytest.approx(theirs.score(x, y), abs=1e-6)
         # Gradient descent on a convex cost, its rate below 2 over the curvature: never up.
@@ -108,7 +108,7 @@ def test_digits(multinomial) -> None:
         weights = model.coef_
     else:  # ten regressions of one digit against the rest
         weights = np.concatenate([model.fit(x, y == digit).coef_ for digit in range(10)])
-    np.testing.assert_allclose(state.neuron.w.T, weights, atol=1e-4)
+    np.testing.assert_allclose(state.neuron.params.w.T, weights, atol=1e-4)
     assert accuracy > 0.95
 
 
@@ -121,7 +121,7 @@ def test_it_stops_when_the_cost_settles() -> None:
     assert 10 < stop < 900
     assert np.all(settled[stop:] == 1)  # once settled it stays so
     longer, _, _ = fit(learner, x, y, stop + 1)
-    np.testing.assert_array_equal(short.neuron.w, longer.neuron.w)
+    np.testing.assert_array_equal(short.neuron.params.w, longer.neuron.params.w)
 
 
 def test_padding_does_not_count() -> None:

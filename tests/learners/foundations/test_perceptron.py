@@ -71,7 +71,7 @@ def test_weights_to_begin_with_cost_what_the_bound_allows(key):
     start = learner.init(key, batch)
     states, mistakes = epochs(learner, start, batch, 100)
     assert mistakes[-1] == 0
-    plain, allowed = (learners.mistake_bound(x, labels, of) for of in (None, start.neuron))
+    plain, allowed = (learners.mistake_bound(x, labels, of) for of in (None, start.neuron.params))
     assert plain == pytest.approx(2, rel=1e-3)
     assert plain < states.mistakes[-1].sum() <= allowed == pytest.approx(202, rel=1e-3)
 
@@ -92,7 +92,7 @@ def test_xor_never_converges(key) -> None:
     learner = learners.perceptron(2)
     states, mistakes = epochs(learner, learner.init(key, batch), batch, 100)
     assert jnp.all(mistakes > 0)
-    seen = {(*w.ravel().tolist(), *b.tolist()) for w, b in zip(*states.neuron, strict=True)}
+    seen = {(*w.ravel().tolist(), *b.tolist()) for w, b in zip(*states.neuron.params, strict=True)}
     assert len(seen) < 100
 
 
@@ -102,8 +102,8 @@ def test_one_step_by_hand(key) -> None:
     batch = batch_of([[2.0, -3.0], [1.0, 1.0]], [1, 0])
     state, values = learner.step(learner.init(key, batch), batch, key)
     # The first: o = 0, y = 1, so w = .5 (2, -3), b = .5. The second: 1 - 1.5 + .5 = 0, o = 0.
-    np.testing.assert_array_equal(state.neuron.w[:, 0], [1.0, -1.5])
-    np.testing.assert_array_equal(state.neuron.b, [0.5])
+    np.testing.assert_array_equal(state.neuron.params.w[:, 0], [1.0, -1.5])
+    np.testing.assert_array_equal(state.neuron.params.b, [0.5])
     np.testing.assert_array_equal(state.mistakes, [1])
     assert values["mistakes"].value == 0.5
 

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import os
-import pathlib
 import re
 import signal
 import subprocess
@@ -13,31 +11,11 @@ import time
 import pytest
 
 from dlcourse import training
-from dlcourse.training.run.screen import Screen
-from tests import ROOT
+from dlcourse.training.run import curves, drawing
+from tests.training.commands.calls import MLP, PLAIN, alone, run
 
-MLP = ROOT / "experiments" / "foundations" / "mnist_mlp.py"
+PERCEPTRON = MLP.with_name("perceptron.py")
 QUICK = ["--steps", "4", "--batch-size", "32", "--hidden", "8", "--no-progress"]
-
-
-def run(*args, cwd, script=MLP, env=(), **options):
-    """Runs an experiment file as a user does; a traceback is never an answer."""
-    done = subprocess.run(
-        [sys.executable, str(script), *map(str, args)],
-        cwd=cwd,
-        env=environment() | dict(env),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        **options,
-    )
-    assert "Traceback" not in done.stdout + done.stderr, done.stderr
-    return done
-
-
-def environment():
-    cache = pathlib.Path(os.environ["JAX_COMPILATION_CACHE_DIR"])
-    return os.environ | {"JAX_PLATFORMS": "cpu", "JAX_COMPILATION_CACHE_DIR": str(cache)}
 
 
 def test_help_shows_every_option_with_type_default_and_meaning(tmp_path):
@@ -45,8 +23,8 @@ def test_help_shows_every_option_with_type_default_and_meaning(tmp_path):
     assert done.returncode == 0
     plain = re.sub(r"[│╭╮╰╯─]", " ", done.stdout)
     words = " ".join(plain.split())
-    assert "--learning-rate FLOAT Adam's rate. (default: 0.001)" in words
-    assert "--seeds INT How many seeds" in words
+    assert "--learning-rate FLOAT Learning rate of Adam. (default: 0.001)" in words
+    assert "--seeds INT Number of seeds" in words
     assert "--precision {float32,bfloat16}" in words
     assert words.index("--dropout") < words.index("--seed ")  # what is its own comes first
     options = set(re.findall(r"--[a-z-]+", words))
@@ -60,13 +38,6 @@ def test_help_shows_every_option_with_type_default_and_meaning(tmp_path):
     names = [field.name for field in dataclasses.fields(mnist_mlp.Config)]
     fields = {"--" + name.replace("_", "-") for name in names}
     assert fields <= options
-
-
-def test_of_learners_side_by_side_the_least_and_the_most_are_shown():
-    screen = Screen(total=10, live=False)
-    row = {"step": 3, "split": "train", "loss/a": 0.5, "loss/b": {"mean": 2.0, "std": 0.1}}
-    screen.show(3, row | {"loss/c": None, "cost": 7.0})
-    assert screen._texts["train"] == "train loss 0.5 to 2 cost 7"
 
 
 @pytest.mark.parametrize(
@@ -94,6 +65,19 @@ def test_a_wrong_command_line_is_refused_with_status_2(args, words, tmp_path):
     assert not list(tmp_path.rglob("metrics.jsonl"))
 
 
+@pytest.mark.parametrize(
+    "args", [["--ema", "0.9"], ["--accumulate", "2"], ["--precision", "bfloat16"]], ids=str
+)
+def test_an_option_without_effect_is_refused_with_status_2(args, tmp_path):
+    """A perceptron has no gradient whose weights could be averaged, cast or accumulated."""
+    done = run(*args, "--workdir", "run", script=PERCEPTRON, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: {args[0]} has no effect on the learner of this experiment. Leave it out.\n"
+    )
+    assert not list(tmp_path.rglob("checkpoints"))
+
+
 def test_an_experiment_adds_limits_of_its_own():
     @dataclasses.dataclass(frozen=True)
     class Config(training.Config):
@@ -113,7 +97,7 @@ def test_an_experiment_adds_limits_of_its_own():
 
 def test_a_set_that_is_not_prepared_names_the_command_that_prepares_it(tmp_path):
     env = {"TFDS_DATA_DIR": str(tmp_path / "nothing")}
-    done = run("--dataset", "mnist", cwd=tmp_path, env=env)
+    done = alone(MLP, "--dataset", "mnist", cwd=tmp_path, env=env)
     assert done.returncode == 1
     assert "'mnist' is not prepared" in done.stderr
     assert "tfds build mnist" in done.stderr
@@ -128,7 +112,7 @@ def test_a_run_folder_that_cannot_be_written(tmp_path):
     assert "--workdir" in done.stderr
 
 
-def test_a_run_folder_of_another_config(tmp_path):
+def test_a_run_folder_of_another_config(tmp_path, without_curves):
     assert run(*QUICK, "--workdir", tmp_path / "run", cwd=tmp_path).returncode == 0
     before = (tmp_path / "run" / "metrics.jsonl").read_bytes()
     done = run(*QUICK, "--workdir", tmp_path / "run", "--seed", "7", cwd=tmp_path)
@@ -137,13 +121,14 @@ def test_a_run_folder_of_another_config(tmp_path):
     assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == before
 
 
-def test_a_loss_that_is_not_a_number(tmp_path):
+def test_a_non_finite_loss_aborts_the_run(tmp_path):
     done = run("--steps", "9", "--learning-rate", "1e30", "--workdir", "run", cwd=tmp_path)
     assert done.returncode == 1
     assert "not a finite number at step" in done.stderr
 
 
-def test_a_run_shows_its_results_and_its_folder(tmp_path):
+def test_a_run_shows_its_results_and_its_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(drawing, "draw_curves", curves.draw_curves)  # other tests leave them out
     done = run(*QUICK, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "runs" / "mnist_mlp").iterdir()
@@ -157,34 +142,28 @@ def test_a_run_shows_its_results_and_its_folder(tmp_path):
 
 
 LONG = [
-    "--steps",
-    "3000",
-    "--hidden",
-    "16",
-    "--batch-size",
-    "16",
-    "--checkpoint-every",
-    "100 steps",
-]
+    "--steps", "3000", "--hidden", "16", "--batch-size", "16", "--no-progress",
+    "--checkpoint-every", "300 steps", "--evaluate-every", "150 steps",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
+def uninterrupted(tmp_path_factory, without_curves):
     folder = tmp_path_factory.mktemp("whole")
-    assert run(*LONG, "--workdir", "run", cwd=folder).returncode == 0
+    assert run(*LONG, "--workdir", "run", cwd=folder, script=PLAIN).returncode == 0
     return folder / "run"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_run_killed_by_a_signal_goes_on_to_the_same_end(number, uninterrupted, tmp_path):
-    command = [sys.executable, str(MLP), *LONG, "--workdir", "run"]
+def test_a_run_killed_by_a_signal_resumes_to_the_same_end(number, uninterrupted, tmp_path):
+    """Resumed by another process than the one that was killed, which compiles its own programs."""
+    command = [sys.executable, str(PLAIN), *LONG, "--workdir", "run"]
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True,
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )  # fmt: skip
     metrics = tmp_path / "run" / "metrics.jsonl"
     limit = time.monotonic() + 120
-    while not (metrics.exists() and metrics.stat().st_size > 2000):
+    while not list((tmp_path / "run").glob("checkpoints/*00")):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < limit
         time.sleep(0.01)
@@ -194,12 +173,12 @@ def test_a_run_killed_by_a_signal_goes_on_to_the_same_end(number, uninterrupted,
         assert process.returncode == -signal.SIGKILL
     else:
         assert process.returncode == 75, said
-        assert "goes on" in said
+        assert "resumes it" in said
         assert "Traceback" not in said
     assert not (tmp_path / "run" / "summary.json").exists()
-    done = run(*LONG, "--workdir", "run", cwd=tmp_path)
+    done = run(*LONG, "--workdir", "run", cwd=tmp_path, script=PLAIN)
     assert done.returncode == 0, done.stderr
-    assert "Going on from step" in done.stdout
+    assert "Resuming from step" in done.stdout
     assert metrics.read_bytes() == (uninterrupted / "metrics.jsonl").read_bytes()
     ends = [
         json.loads((folder / "summary.json").read_text())["metrics"]
@@ -208,7 +187,7 @@ def test_a_run_killed_by_a_signal_goes_on_to_the_same_end(number, uninterrupted,
     assert ends[0] == ends[1]
 
 
-def test_importing_is_quick_and_light():
+def test_importing_loads_nothing_heavy():
     """Nothing heavy is imported until it is used."""
     heavy = (
         "tensorflow",

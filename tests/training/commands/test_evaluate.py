@@ -1,31 +1,27 @@
-"""A run looked at again from its folder alone: evaluated, replayed, described in advance."""
+"""A run opened again from its folder alone: evaluated, loaded, replayed, described in advance."""
 
+import dataclasses
 import json
-import subprocess
-import sys
 
+import jax
+import numpy as np
 import pytest
 
+from dlcourse import training
 from dlcourse.errors import UsageError, UserError
-from dlcourse.training.run import loop
+from dlcourse.training.commands import evaluate, parse
+from dlcourse.training.commands.replay import replay
 from tests.kinds import KINDS, Config
-from tests.training.commands.test_command_line import MLP, environment, run
+from tests.training.commands import calls
+from tests.training.commands.calls import MLP, alone, run
+
+pytestmark = pytest.mark.usefixtures("without_curves")
 
 SHORT = ["--hidden", "8", "--steps", "12", "--checkpoint-every", "5 steps", "--no-progress"]
 
 
-def training(*args, cwd, env=()):
-    done = subprocess.run(
-        [sys.executable, "-m", "dlcourse.training", *map(str, args)],
-        cwd=cwd, env=environment() | dict(env), capture_output=True, text=True, timeout=120,
-        check=False,
-    )  # fmt: skip
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, without_curves):
     place = tmp_path_factory.mktemp("again")
     assert run(*SHORT, "--log-every", "1 step", "--workdir", "run", cwd=place).returncode == 0
     return place / "run"
@@ -34,8 +30,10 @@ def folder(tmp_path_factory):
 def test_a_checkpoint_is_evaluated_by_its_path_alone(folder, tmp_path):
     """On other devices too; the run folder stays as it was."""
     before = {f: f.stat().st_mtime_ns for f in folder.rglob("*") if f.is_file()}
-    done = training("evaluate", folder, "--figures", "figures", cwd=tmp_path,
-                    env={"JAX_NUM_CPU_DEVICES": "2"})  # fmt: skip
+    done = alone(
+        "-m", "dlcourse.training", "evaluate", folder, "--figures", "figures", cwd=tmp_path,
+        env={"JAX_NUM_CPU_DEVICES": "2"},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["step"] == 12
@@ -46,8 +44,66 @@ def test_a_checkpoint_is_evaluated_by_its_path_alone(folder, tmp_path):
     assert before == {f: f.stat().st_mtime_ns for f in folder.rglob("*") if f.is_file()}
 
 
+@pytest.fixture
+def counted(monkeypatch):
+    """Counts how often experiment files make their experiment."""
+    calls = []
+    load = parse.load_experiment
+
+    def loaded(path):
+        module = load(path)
+        make = module.experiment
+        module.experiment = lambda config: calls.append(path) or make(config)
+        return module
+
+    monkeypatch.setattr(evaluate, "load_experiment", loaded)
+    return calls
+
+
+def compiled(caplog):
+    return [r.message for r in caplog.records if "Finished XLA compilation" in r.message]
+
+
+def test_evaluation_compiles_no_training_and_builds_the_experiment_once(
+    folder, tmp_path, counted, caplog
+):
+    with jax.log_compiles():
+        done = calls.training("evaluate", folder, "--figures", "figures", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(counted) == 1
+    assert any("jit(_evaluate)" in text for text in compiled(caplog))
+    assert not any("jit(_train)" in text or "jit(_init)" in text for text in compiled(caplog))
+
+
+def test_a_run_is_loaded_from_its_folder(folder, counted, caplog):
+    """In three lines: the weights, the metrics, and the model on arrays of one's own."""
+    with jax.log_compiles():
+        loaded = training.load(folder)
+    assert not any("jit(_" in text for text in compiled(caplog))
+    summary = json.loads((folder / "summary.json").read_text())
+    assert loaded.summary == summary
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [row for row in loaded.rows if row["split"] != "test"] == [
+        row for row in rows if row["split"] != "test"
+    ]
+    digits = loaded.experiment.data
+    test = digits.read(digits.splits["test"])
+    logits = loaded.apply({"image": test["image"]})
+    accuracy = np.mean(np.argmax(logits, -1) == test["label"])
+    assert accuracy == pytest.approx(summary["metrics"]["test"]["accuracy"], abs=1e-6)
+    assert len(counted) == 2  # the run's state has the shapes of one, and the other computes
+
+
+def test_a_run_that_is_not_finished_is_not_loaded(folder, tmp_path):
+    (tmp_path / "config.json").write_text((folder / "config.json").read_text())
+    with pytest.raises(UserError, match=r"is not finished: it has no summary\.json"):
+        training.load(tmp_path)
+    with pytest.raises(UserError, match=r"is not a run folder: it has no config\.json"):
+        training.load(tmp_path / "nothing")
+
+
 def test_a_step_that_was_never_saved(folder, tmp_path):
-    done = training("evaluate", folder, "--step", "7", cwd=tmp_path)
+    done = calls.training("evaluate", folder, "--step", "7", cwd=tmp_path)
     assert done.returncode == 1
     assert "checkpoints/7 is incomplete" in done.stderr
 
@@ -59,13 +115,13 @@ def test_nothing_in_a_run_folder_is_executed(folder, tmp_path):
     evil = copy / "evil.py"
     evil.write_text("raise SystemExit('executed')")
     (copy / "config.json").write_text(json.dumps(config | {"file": str(evil)}))
-    done = training("evaluate", copy, cwd=tmp_path)
+    done = calls.training("evaluate", copy, cwd=tmp_path)
     assert done.returncode == 2
     assert "nothing in a run folder is executed" in " ".join(done.stderr.split())
 
 
-def test_a_step_done_again_is_the_step_that_was(folder, tmp_path):
-    done = training("replay", folder, "--step", "12", cwd=tmp_path)
+def test_a_replayed_step_repeats_the_original(folder, tmp_path):
+    done = calls.training("replay", folder, "--step", "12", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     logged = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     (row,) = [row for row in logged if row["split"] == "train" and row["step"] == 12]
@@ -84,7 +140,7 @@ from dlcourse import training
 from mnist_mlp import Config
 
 def experiment(config):
-    \"\"\"One picture of step 9 is none.\"\"\"
+    \"\"\"One image of step 9 is not finite.\"\"\"
     whole = mnist_mlp.experiment(config)
     damaged = int(whole.data.batch_indices(8, 1, config.batch_size, config.seed)[0, 5])
 
@@ -115,7 +171,7 @@ def test_a_divergence_can_be_replayed(tmp_path):
         assert "replay run --step 9" in done.stderr
     before = {f: f.stat().st_mtime_ns for f in tmp_path.glob("run/**/*") if f.is_file()}
 
-    again = training("replay", "run", "--step", 9, cwd=tmp_path).stdout
+    again = calls.training("replay", "run", "--step", 9, cwd=tmp_path).stdout
     assert "From step 8 to step 8\nNot finite before step 9: nothing" in again
     assert f"Examples of step 9: {json.dumps(record['examples'])}" in again
     assert "loss of step 9: nan" in again
@@ -136,28 +192,30 @@ def test_a_divergence_can_be_replayed(tmp_path):
 
 
 def test_a_replay_needs_the_run_it_belongs_to(tmp_path):
-    def replay(**fields):
-        config = Config(**{"replay": 3, "workdir": tmp_path / "run", "steps": 5} | fields)
-        loop.run(KINDS["classifier"](config), config, name="classifier")
+    config = Config(workdir=tmp_path / "run", steps=5)
 
-    with pytest.raises(ValueError, match="replay needs the run's workdir"):
-        Config(replay=3)
-    with pytest.raises(UserError, match="is no run folder"):
-        replay()
+    def again(step, **fields):
+        replay(KINDS["classifier"], dataclasses.replace(config, **fields), "classifier", step)
+
+    with pytest.raises(UserError, match="is not a run folder"):
+        again(3)
     assert not (tmp_path / "run").exists()
-    replay(replay=None)
+    training.run(KINDS["classifier"], config, name="classifier", silent=True)
     with pytest.raises(UsageError, match="seed was 0 and is 1"):
-        replay(seed=1)
-    with pytest.raises(UsageError, match="the steps 1 to 5, and no step 6"):
-        replay(replay=6)
-    with pytest.raises(loop.Described):
-        replay()
+        again(3, seed=1)
+    with pytest.raises(UsageError, match="the steps 1 to 5; there is no step 6"):
+        again(6)
+    again(3)
+
+    done = run(*SHORT, "--replay", 3, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "replay needs the run's workdir" in done.stderr
 
 
 def test_a_dry_run_describes_and_leaves_nothing(tmp_path):
-    done = run(
-        "--hidden", "8", "--batch-size", "32", "--mesh", "data=2,fsdp=2", "--dry-run",
-        cwd=tmp_path, env={"JAX_NUM_CPU_DEVICES": "4"}, script=MLP,
+    done = alone(
+        MLP, "--hidden", "8", "--batch-size", "32", "--mesh", "data=2,fsdp=2", "--dry-run",
+        cwd=tmp_path, env={"JAX_NUM_CPU_DEVICES": "4"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = {line.split()[0]: line for line in done.stdout.splitlines() if line}

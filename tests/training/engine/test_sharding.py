@@ -40,9 +40,9 @@ def trained(tmp_path_factory):
     return place
 
 
-def test_devices_that_convolve_say_only_their_sums_to_each_other(trained):
+def test_devices_that_convolve_exchange_only_sums(trained):
     folder = trained("classifier", "fsdp=2").parent
-    assert json.loads((folder / "said-2.json").read_text()) == ["all-reduce"]
+    assert json.loads((folder / "collectives-2.json").read_text()) == ["all-reduce"]
 
 
 @pytest.mark.parametrize("mesh", [mesh for mesh in MESHES if mesh != "data=1"])
@@ -71,13 +71,13 @@ def test_parameters_and_their_moments_are_spread(trained):
     assert not json.loads((trained("classifier", "data=8") / "split.json").read_text())
 
 
-def test_a_mesh_from_text():
+def test_a_mesh_is_parsed_from_text():
     mesh = sharding.make_mesh("data=-1")
     assert dict(mesh.shape) == {"data": jax.device_count(), "fsdp": 1, "tensor": 1}
 
 
 @pytest.mark.parametrize("text", ["rows=2", "data", "data=0", "data=1.5", "data=-1,fsdp=-1"])
-def test_a_mesh_that_is_none(text):
+def test_a_wrong_mesh_is_refused(text):
     with pytest.raises(UsageError):
         sharding.make_mesh(text)
 

@@ -1,0 +1,127 @@
+"""The targets of deep Q-learning against closed forms: the Bellman equation and its loss."""
+
+import dataclasses
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dlcourse import learners, models, optim
+from dlcourse.learner import Rule
+from tests.learners.acting.worlds import Corridor, Table, batch, run
+
+
+def best_values(discount):
+    """Q by backward induction: `[square, time, action]`."""
+    values = np.zeros((3, 5, 2))
+    for time in reversed(range(4)):
+        for square, action in np.ndindex(3, 2):
+            after = min(max(square + 2 * action - 1, 0), 2)
+            values[square, time, action] = (after == 2) + discount * values[after, time + 1].max()
+    return values[:, :4]
+
+
+def test_it_finds_the_fixed_point_of_the_bellman_equation(key):
+    learner = learners.dqn(
+        Corridor(),
+        Table(),
+        Rule(optim.adam(optim.cosine_decay(0.05, 2000))),
+        exploration=lambda step: 1.0,
+        discount=0.7,
+        target_decay=0.9,
+        worlds=5,
+        replay_moves=100,
+    )
+    state, measured = run(learner, 2000, 23)(key)
+    found = np.asarray(state.network.params["Dense_0"]["kernel"]).reshape(3, 4, 2)
+    expected = best_values(0.7)
+    # Standing at the right end at the start and staying: 1 + 0.7 + 0.49 + 0.343.
+    assert expected[2, 0, 1] == pytest.approx(2.533)
+    np.testing.assert_allclose(found, expected, atol=0.02)
+    assert measured["loss"].value[-1] < 1e-4
+    actions = learner.apply(state, {"view": jnp.eye(12, dtype=bool)}, key)
+    chosen = np.take_along_axis(expected.reshape(12, 2), actions[:, None], 1)[:, 0]
+    np.testing.assert_array_equal(chosen, expected.reshape(12, 2).max(-1))  # there are ties
+
+
+def test_one_step_is_the_formula(key):
+    """With one world and a replay of one move nothing is left to chance but the move itself."""
+    model = models.MLP((11, 2))
+    learner = learners.dqn(
+        Corridor(),
+        model,
+        Rule(optim.sgd(0.1)),
+        exploration=lambda step: 0.25,
+        discount=0.8,
+        target_decay=0.75,
+        worlds=1,
+        replay_moves=1,
+    )
+    before = jax.jit(learner.init)(key, batch(2))
+    params = before.network.params
+    before = before.replace(target=jax.tree.map(lambda p: p + 0.1, params))
+    after, measured = jax.jit(learner.step)(before, batch(2), key)
+    seen = {name: array[0] for name, array in after.replay.items()}
+
+    def values(params, view):
+        return model.apply({"params": params}, view.astype(jnp.float32))
+
+    y = seen["reward"][0] + 0.8 * values(before.target, seen["next_view"]).max()
+
+    def loss(params):
+        error = jnp.abs(values(params, seen["view"])[0, seen["action"][0]] - y)
+        return jnp.where(error < 1, error**2 / 2, error - 0.5)
+
+    assert measured["loss"].value == pytest.approx(float(loss(params)), rel=1e-5)
+    expected = jax.tree.map(lambda p, g: p - 0.1 * g, params, jax.grad(loss)(params))
+    chex.assert_trees_all_close(after.network.params, expected, rtol=1e-5)
+    target = jax.tree.map(lambda old, new: 0.75 * old + 0.25 * new, before.target, expected)
+    chex.assert_trees_all_close(after.target, target, rtol=1e-5)
+    assert measured["epsilon"].value == 0.25
+
+
+@dataclasses.dataclass(frozen=True)
+class Still:
+    """One state that looks the same for ever, one point a move; an episode ends after each move."""
+
+    ends: tuple  # terminated, truncated
+    num_actions: int = 2
+    duration: int = 1
+
+    def reset(self, key):
+        return jnp.ones(1)
+
+    def step(self, state, action):
+        return state, jnp.float32(1), *map(jnp.asarray, self.ends)
+
+    def observe(self, state):
+        return state
+
+    def score(self, state):
+        return {"return": state[0]}
+
+
+def test_targets_bootstrap_through_a_truncation_but_not_a_termination(key):
+    """`Q = 1` if nothing follows, and `Q = 1 + Q / 2 = 2` if only the episode was cut off."""
+    values = {(True, False): 1.0, (False, True): 2.0, (False, False): 2.0, (True, True): 1.0}
+
+    def train(terminated, truncated):
+        learner = learners.dqn(
+            Still((terminated, truncated)),
+            Table(),
+            Rule(optim.sgd(0.5)),
+            exploration=lambda step: 1.0,
+            discount=0.5,
+            target_decay=0.5,
+            worlds=3,
+            replay_moves=7,
+        )
+        return run(learner, 200, 8)(key)[0]
+
+    states = jax.jit(jax.vmap(train))(*jnp.array(list(values)).T)
+    for member, (ends, value) in enumerate(values.items()):
+        q = states.network.params["Dense_0"]["kernel"][member]
+        np.testing.assert_allclose(q, value, atol=1e-3, err_msg=f"{ends}")
+        assert set(np.ravel(states.replay["terminated"][member])) == {ends[0]}
