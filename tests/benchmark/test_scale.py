@@ -7,7 +7,7 @@ import pytest
 from dlcourse.benchmark import scale
 from dlcourse.benchmark.command import split_arguments
 from dlcourse.benchmark.program import Session
-from dlcourse.training.commands import command_line
+from dlcourse.training.commands.parse import load_experiment
 from tests import ROOT
 
 MLP = ROOT / "experiments" / "foundations" / "mnist_mlp.py"
@@ -30,7 +30,7 @@ def test_options_after_two_dashes_go_to_the_experiment(given, expected, monkeypa
 def test_available_devices_and_saves_are_measured(monkeypatch):
     monkeypatch.setattr(scale, "CHUNKS", 2)
     monkeypatch.setattr(scale, "SAVES", 2)
-    module = command_line.load_experiment(MLP)
+    module = load_experiment(MLP)
     config = module.Config(hidden=(8,), dropout=0.0)
     # One session for both measurements: another would compile the same program again.
     session = Session(module, config, None, scale.CHUNK)

@@ -10,6 +10,7 @@ import sklearn.metrics
 
 from dlcourse import analysis, data, learners, losses, models, optim
 from dlcourse.data import IGNORE
+from dlcourse.learner import Rule
 
 
 def given(state, batch, key):
@@ -52,21 +53,16 @@ def scenes() -> data.Dataset:
 def test_the_metrics_of_a_net_are_those_of_its_drawn_masks(scenes):
     """An untrained U-Net: every metric of all scenes, in batches with a padded last one."""
     model = models.UNet((4, 8), num_classes=scenes.num_classes)
-    learner = learners.supervised(model, losses.pixel_cross_entropy, optim.adam(1e-3))
+    learner = learners.supervised(model, losses.pixel_cross_entropy, Rule(optim.adam(1e-3)))
     state = jax.jit(learner.init)(jax.random.key(2), scenes.batch(0, 2, seed=0))
-    predict = learners.predictor(model)
-
-    def apply(state, batch, key):
-        return predict(state, batch)
-
-    measure = jax.jit(analysis.mask_metrics(apply, scenes.classes, IGNORE))
+    measure = jax.jit(analysis.mask_metrics(learner.apply, scenes.classes, IGNORE))
     found = []
     for rows, mask in zip(*scenes.padded("test", 32), strict=True):
         batch = jax.tree.map(jnp.asarray, scenes.prepare(scenes.read(rows)))
         found.append(measure(state, batch | {"mask": mask}))
     merged = jax.tree.map(lambda *parts: np.asarray(sum(parts)), *found)
 
-    _, truth, drawn = analysis.predict_masks(apply, state, scenes, 67)
+    _, truth, drawn = analysis.predict_masks(learner.apply, state, scenes, 67)
     flat, known = (truth.ravel(), drawn.ravel()), range(scenes.num_classes)
     per_class = sklearn.metrics.jaccard_score(*flat, labels=known, average=None)
     assert len(set(drawn.flat)) > 3  # masks of one class alone would prove little
