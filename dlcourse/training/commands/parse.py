@@ -14,10 +14,8 @@ from dlcourse.training.config import Config
 
 C = TypeVar("C", bound=Config)
 
-DRY_RUN = """Print the sharding of each parameter, the cost of a step and the collectives in it, and
-train nothing."""
-REPLAY = """Do this step of the run in `--workdir` again, from the checkpoint before it, print the
-results, and train nothing."""
+DRY_RUN = "Print shardings, the cost of a step and its collectives, and train nothing."
+REPLAY = "Do this step of the run in `--workdir` again, print the results, and train nothing."
 
 
 @dataclasses.dataclass(frozen=True)
