@@ -12,6 +12,8 @@ from dlcourse.errors import UsageError
 State = Any
 Batch = dict[str, Any]
 Metrics = dict[str, Any]
+# (state, batch, key) -> outputs, a learner's forward pass
+Apply = Callable[[State, Batch, Any], Any]
 
 
 class Learner(NamedTuple):
@@ -38,7 +40,7 @@ class Learner(NamedTuple):
     init: Callable[[Any, Batch], State]
     step: Callable[[State, Batch, Any], tuple[State, Metrics]]
     evaluate: Callable[[State, Batch], Metrics]
-    apply: Callable[[State, Batch, Any], Any]
+    apply: Apply
     honours: frozenset[str] = frozenset()
     parts: tuple[str, ...] = ()
 

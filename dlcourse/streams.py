@@ -26,4 +26,9 @@ def of_examples(name: str, index: Int[Array, " batch"]) -> Key[Array, " batch"]:
         name: of the stream; metrics with different names draw independent samples.
         index: the number of each example in its set, as `Dataset.read` returns it.
     """
-    return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(stream(0, name), index)
+    return for_each(stream(0, name), index)
+
+
+def for_each(key: Key[Array, ""], index: Int[Array, " batch"]) -> Key[Array, " batch"]:
+    """One key for each number: `fold_in(key, index)`."""
+    return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, index)

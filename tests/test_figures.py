@@ -12,9 +12,12 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from dlcourse import figures
+from dlcourse.analysis import draw_approximation, draw_bias_variance
 from dlcourse.figures.legends import covers_data, meets
+from dlcourse.tuning.figures import draw_efficiency
 
 ROOT = pathlib.Path(__file__).parent.parent
+X = np.linspace(-1, 1, 11)
 
 
 def lightness(color) -> float:
@@ -236,3 +239,26 @@ def test_colours_and_titles_are_those_of_the_house():
         text = file.read_text()
         assert not re.search(r"[\"']C\d|\bbwr|RdBu|tab:", text), file
         assert "suptitle(" not in text, file
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: draw_efficiency(
+            np.array([0.2, 0.3, 0.4, 0.5]), {4: np.array([0.3, 0.4, 0.45, 0.2])}, "Errors"
+        ).axes[0],
+        lambda: draw_bias_variance(
+            {(size, 2): (np.array([0.3]), np.array([0.6])) for size in (30, 300)}, acceptable=0.4
+        ).axes[0],
+        lambda: draw_approximation(
+            X, 0 * X, {2: {"tanh": [X / 2]}, 8: {"tanh": [X / 3]}}, [("tanh", 8)]
+        ).axes[1],
+    ],
+    ids=["efficiency", "bias_variance", "approximation"],
+)
+def test_a_logarithmic_axis_within_a_decade_has_numbers(draw):
+    panel = draw()
+    panel.figure.draw_without_rendering()
+    low, high = panel.get_ylim()
+    ticks = panel.yaxis.get_ticklabels(which="both")
+    assert any(tick.get_text() and low <= tick.get_position()[1] <= high for tick in ticks)

@@ -13,8 +13,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key, Shaped
+from jaxtyping import Array, Float, Key, Shaped
 
+from dlcourse import streams
 from dlcourse.errors import UserError
 
 Image = Shaped[Array, "height width channels"]
@@ -54,7 +55,7 @@ def per_example(
     """
 
     def augment(key: Key[Array, ""], batch: dict[str, Any]) -> dict[str, Any]:
-        keys = _keys(key, batch["index"])
+        keys = streams.for_each(key, batch["index"])
         changed = {"image": jax.vmap(image)(keys, batch["image"])}
         if mask is not None:
             if batch["label"].shape != batch["image"].shape[:3]:
@@ -245,7 +246,7 @@ def mixup(
     if labels.ndim == 1:
         labels = jax.nn.one_hot(labels, num_classes)
     if alpha > 0:
-        keys = _keys(key, batch["index"])
+        keys = streams.for_each(key, batch["index"])
         share = jax.vmap(lambda each: jax.random.beta(each, alpha, alpha))(keys)
         images, labels = _blend(share, images), _blend(share, labels)
     return batch | {"image": images, "label": labels}
@@ -256,7 +257,3 @@ def _blend(
 ) -> Float[Array, "batch *axes"]:
     share = share.reshape(share.shape + (1,) * (values.ndim - 1))
     return share * values + (1 - share) * jnp.roll(values, 1, axis=0)
-
-
-def _keys(key: Key[Array, ""], index: Int[Array, " batch"]) -> Key[Array, " batch"]:
-    return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, index)

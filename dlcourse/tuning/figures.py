@@ -103,7 +103,7 @@ def draw_efficiency(
     )
     figures.title(panel, title)
     panel.set_xticks([1, 2, 4, *grids], [str(mark) for mark in (1, 2, 4, *grids)])
-    panel.minorticks_off()
+    panel.xaxis.minorticks_off()
     figures.legend(panel)
     return figure
 

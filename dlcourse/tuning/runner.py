@@ -13,6 +13,7 @@ import numpy as np
 from dlcourse.training import Config, Experiment, Run
 from dlcourse.training.commands.compare import attempt
 from dlcourse.training.run.ends import Diverged, Ended
+from dlcourse.training.run.folder import members
 from dlcourse.training.run.hooks import Hooks, Row
 from dlcourse.training.run.interruption import Interruption
 from dlcourse.tuning.plan import without_test
@@ -161,8 +162,7 @@ class Runner:
 
     def _shaped(self, value: Any) -> np.ndarray:
         """What a run logged of its seeds and members, as `[seeds, members]`; null is nan."""
-        value = value["values"] if isinstance(value, Mapping) else value
-        return np.array(value, np.float64).reshape(self.config.seeds, -1)
+        return members(value).reshape(self.config.seeds, -1)
 
 
 def _step(checkpoint: pathlib.Path) -> int:

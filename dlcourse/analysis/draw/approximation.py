@@ -41,7 +41,7 @@ def draw_approximation(
     right.set_xscale("log", base=2)
     right.set_yscale("log")
     right.set_xticks(list(errors), [str(width) for width in errors])
-    right.minorticks_off()
+    right.xaxis.minorticks_off()
     right.set(xlabel="hidden units", ylabel="sup |f(x) - g(x)|")
     figures.title(right, "largest error: median and range over seeds")
     figures.legend(left, right)

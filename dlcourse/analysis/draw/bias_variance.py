@@ -37,7 +37,7 @@ def draw_bias_variance(curves: Mapping[tuple[int, int], Curves], acceptable: flo
         panel.axhline(acceptable, color="gray", linestyle=":", label="acceptable")
         panel.set(xscale="log", yscale="log", ylabel="cross-entropy")
         panel.set_xticks(x, x)
-        panel.minorticks_off()
+        panel.xaxis.minorticks_off()
     over_size.set_xlabel("training examples")
     figures.title(over_size, f"{widths[-1]} hidden units")
     over_width.set_xlabel("hidden units")

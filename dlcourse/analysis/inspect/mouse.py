@@ -11,10 +11,7 @@ from jaxtyping import Array, Key
 
 from dlcourse.analysis.draw.mouse import animate, draw
 from dlcourse.environments import MouseGame, MouseState
-from dlcourse.learner import Batch, State
-
-# (state, {"view": views [batch, ...]}, key) -> actions [batch], a learner's forward pass
-Apply = Callable[[State, Batch, Any], Array]
+from dlcourse.learner import Apply, State
 
 
 def record(game: MouseGame, apply: Apply, state: State, key: Key[Array, ""]) -> MouseState:
@@ -22,7 +19,7 @@ def record(game: MouseGame, apply: Apply, state: State, key: Key[Array, ""]) -> 
 
     Args:
         game: the rules.
-        apply: the learner's forward pass; it chooses the moves.
+        apply: the learner's forward pass, `{"view": [batch, ...]} -> actions [batch]`.
         state: the learner's.
         key: draws the board.
     """

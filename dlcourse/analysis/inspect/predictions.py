@@ -11,10 +11,7 @@ from jaxtyping import Float, Int
 
 from dlcourse.analysis.draw.classification import draw_confusion, draw_mistakes
 from dlcourse.data import IGNORE, Dataset
-from dlcourse.learner import Batch, State
-
-# (state, batch, key) -> outputs, a learner's forward pass
-Apply = Callable[[State, Batch, Any], jax.Array]
+from dlcourse.learner import Apply, Batch, State
 
 
 def predictions(

@@ -1,7 +1,6 @@
 """Metrics of predicted masks, and the pixels of each class in a set."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +9,7 @@ from jaxtyping import Int
 
 from dlcourse import metrics
 from dlcourse.data import Dataset
-from dlcourse.learner import Batch, Metrics, State
-
-# (state, batch, key) -> logits [batch, height, width, classes], a learner's forward pass
-Apply = Callable[[State, Batch, Any], jax.Array]
+from dlcourse.learner import Apply, Batch, Metrics, State
 
 
 def mask_metrics(
@@ -26,7 +22,7 @@ def mask_metrics(
     the boundary F-score.
 
     Args:
-        apply: the learner's forward pass; its outputs are logits at every pixel.
+        apply: the learner's forward pass, to logits `[batch, height, width, classes]`.
         classes: their names.
         ignore: the label of pixels that are not counted.
 

@@ -52,7 +52,7 @@ def robustness(
             # The last batch is filled up from the front, so that every batch has one shape.
             rows = np.arange(start, start + size) % len(images)
             x, y = jnp.asarray(images[rows]), jnp.asarray(labels[rows])
-            keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(rows))
+            keys = streams.for_each(key, jnp.asarray(rows))
             attacked = attack(logits, keys, x, y, float(epsilon))
             right.append((_predictions(logits, attacked) == y)[: len(images) - start])
         accuracies.append(np.concatenate(right).mean())

@@ -121,9 +121,6 @@ def gan(
     def apply(state: GANState, batch: Batch, key: Any) -> jax.Array:
         if "latent" in batch:
             return make(state.generator, batch["latent"])
-        return make(
-            state.generator,
-            draw(jax.vmap(lambda index: jax.random.fold_in(key, index))(batch["index"])),
-        )
+        return make(state.generator, draw(streams.for_each(key, batch["index"])))
 
     return Learner(init, step, evaluate, apply, HONOURS)

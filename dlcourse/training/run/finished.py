@@ -13,7 +13,7 @@ from dlcourse.learner import without_optimizer
 from dlcourse.training.config import Config
 from dlcourse.training.engine import sharding
 from dlcourse.training.experiment import Experiment
-from dlcourse.training.run.folder import Row, RunFolder
+from dlcourse.training.run.folder import Row, RunFolder, members
 from dlcourse.training.run.loop import Loop
 from dlcourse.training.run.screen import Silent
 
@@ -90,16 +90,10 @@ class Run:
 
     def values(self, split: str, metric: str) -> np.ndarray:
         """A final metric of every member of the run, `[members]`; of one run, `[1]`."""
-        return _members(self.summary["metrics"][split][metric])
+        return members(self.summary["metrics"][split][metric]).reshape(-1)
 
     def curve(self, split: str, metric: str) -> tuple[np.ndarray, np.ndarray]:
         """A metric as it was logged: the steps, and the values `[times, members]`."""
         rows = [row for row in self.rows if row["split"] == split]
         steps = np.array([row["step"] for row in rows])
-        return steps, np.stack([_members(row[metric]) for row in rows])
-
-
-def _members(logged: Any) -> np.ndarray:
-    """A logged metric of every member; JSON's null is nan."""
-    values = logged["values"] if isinstance(logged, Mapping) else logged
-    return np.array(values, np.float64).reshape(-1)
+        return steps, np.stack([members(row[metric]).reshape(-1) for row in rows])

@@ -188,6 +188,11 @@ def summarize(value: Any) -> Any:
     }
 
 
+def members(logged: Any) -> np.ndarray:
+    """The values behind what `summarize` made, float64; JSON's null is nan."""
+    return np.array(logged["values"] if isinstance(logged, Mapping) else logged, np.float64)
+
+
 def _finite_or_none(value: Any) -> Any:
     """JSON has no nan and no infinity."""
     if isinstance(value, list):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from dlcourse.errors import UserError
+from dlcourse.training.run.folder import members
 
 
 def parse_monitor(monitor: str) -> tuple[str, str]:
@@ -67,7 +68,7 @@ class Selection:
         Returns:
             bool `[*members]`; of a learner with parts, a dict of those.
         """
-        values = [_members(row[metric]) for metric in self.metrics.values()]
+        values = [members(row[metric]) for metric in self.metrics.values()]
         value = self.sign * np.stack(values).reshape(self.value.shape)
         # A member that has stopped stays as it was, however good it would have become.
         improved = np.asarray((value < self.value) & ~self._finished())
@@ -101,11 +102,6 @@ class Selection:
             for part, step, value in zip(self.metrics, self.step, found, strict=True)
         }
         return best.get("", best)
-
-
-def _members(logged: Any) -> np.ndarray:
-    """A logged metric of every member; JSON's null is nan."""
-    return np.array(logged["values"] if isinstance(logged, Mapping) else logged, np.float64)
 
 
 def _plain(values: np.ndarray | np.generic) -> Any:
