@@ -1,19 +1,14 @@
 """Several searches in one command: the body of an experiment file that compares them."""
 
 import dataclasses
-import inspect
 import pathlib
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn, TypeVar
 
-from dlcourse.errors import UsageError, UserError
+from dlcourse.errors import UsageError
 from dlcourse.training import Config, Experiment
-from dlcourse.training.commands.dry_run import dry_run
-from dlcourse.training.commands.main import Report
-from dlcourse.training.commands.parse import Command, parse_command
-from dlcourse.training.commands.process import conduct
-from dlcourse.training.commands.replay import replay
+from dlcourse.training.commands.main import Report, save_report, serve
+from dlcourse.training.commands.parse import Command
 from dlcourse.training.run.ends import Interrupted
 from dlcourse.training.run.folder import new_folder
 from dlcourse.training.run.interruption import Interruption
@@ -64,12 +59,19 @@ def main(
 
     The exit status is that of `training.main`.
     """
-    file = pathlib.Path(inspect.getfile(experiment))
-    command = parse_command(config, sys.argv[1:], file.name)
-    conduct(
-        lambda interruption: _do(experiment, command, searches, report, file, interruption),
-        command.config,
-    )
+
+    def train(command: Command, file: pathlib.Path, interruption: Interruption) -> None:
+        studies = run_searches(
+            experiment,
+            searches(command.config),
+            command.config,
+            name=file.stem,
+            file=file,
+            interruption=interruption,
+        )
+        save_report(report, studies)
+
+    serve(experiment, config, train)
 
 
 def run_searches(
@@ -126,30 +128,3 @@ def run_searches(
         best = "none is complete" if result.best is None else f"{result.best.value:.4f}"
         print(f"{title}: {len(result.trials)} trials, best validation {metric} {best}", flush=True)
     return Studies(config, folder, finished)
-
-
-def _do(
-    experiment: Callable[[Any], Experiment],
-    command: Command,
-    searches: Callable[[Any], Mapping[str, Search]],
-    report: Callable[[Studies], Report],
-    file: pathlib.Path,
-    interruption: Interruption,
-) -> None:
-    config, name = command.config, file.stem
-    if command.dry_run:
-        dry_run(experiment, config)
-        return
-    if command.replay is not None:
-        replay(experiment, config, name, command.replay)
-        return
-    studies = run_searches(
-        experiment, searches(config), config, name=name, file=file, interruption=interruption
-    )
-    try:
-        report(studies).save(studies.folder)
-    except OSError as error:
-        raise UserError(
-            f"The report in {studies.folder} could not be written ({error.strerror or error}). The "
-            "studies are saved; make room and start the same command again."
-        ) from error

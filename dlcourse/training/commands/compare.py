@@ -52,7 +52,9 @@ class Runs(Mapping[str, Run]):
         return {row: run.curve(split, metric) for row, run in self.items()}
 
 
-def attempt(experiment: Callable[[Any], Experiment], config: Config, **options: Any) -> Any:
+def attempt(
+    experiment: Callable[[Any], Experiment], config: Config, **options: Any
+) -> Run | Diverged:
     """Runs a row of a comparison or a trial of a search.
 
     Nothing of it stays on a device.
@@ -118,13 +120,16 @@ def run_rows(
     return Runs(config, folder, finished, diverged)
 
 
-def row_options(rows: Mapping[str, Config]) -> frozenset[str]:
-    """The experiment's own options by which a row is named: those in which rows differ."""
+def row_options(config: Config, rows: Mapping[str, Config]) -> frozenset[str]:
+    """The experiment's own options by which a row is named.
+
+    They are those in which rows differ from each other or from the config: a comparison may have
+    one row only.
+    """
     common = {field.name for field in dataclasses.fields(Config)}
-    first, *others = rows.values()
     return frozenset(
         field.name
-        for field in dataclasses.fields(first)
+        for field in dataclasses.fields(config)
         if field.name not in common
-        and any(getattr(row, field.name) != getattr(first, field.name) for row in others)
+        and any(getattr(row, field.name) != getattr(config, field.name) for row in rows.values())
     )

@@ -13,13 +13,13 @@ from typing import Any
 
 import jax
 
-from dlcourse import figures
 from dlcourse.errors import UsageError, UserError
 from dlcourse.learner import without_optimizer
 from dlcourse.training.commands.parse import load_experiment
 from dlcourse.training.config import EXECUTION, Config
 from dlcourse.training.experiment import Experiment
 from dlcourse.training.run.checkpoints import Checkpoints
+from dlcourse.training.run.drawing import Drawing
 from dlcourse.training.run.finished import Run
 from dlcourse.training.run.folder import RunFolder, read_config, summarize
 from dlcourse.training.run.loop import Loop
@@ -158,8 +158,7 @@ def evaluate(loop: Loop, step: int | None, place: pathlib.Path | None) -> dict[s
     splits = [split for split in loop.experiment.data.splits if split != "train"]
     measured = {split: loop.measure(split, judged) for split in splits}
     if place is not None:
-        first = jax.tree.map(lambda leaf: leaf[(0,) * len(loop.programs.members)], state)
-        for name, draw in loop.experiment.figures.items():
-            figures.save(draw(first), place / name)
+        drawing = Drawing(place, loop.mesh, loop.screen, loop.clock)
+        drawing.states(loop.experiment.figures, state, loop.programs.members)
     rows = {s: {n: summarize(v) for n, v in row.items()} for s, row in measured.items()}
     return {"step": step, "metrics": rows}

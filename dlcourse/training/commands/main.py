@@ -47,56 +47,79 @@ def main(
     The exit status is 0 when all is done, 2 when the command line was wrong, 75 when a signal
     stopped it (everything is saved, start it again), 1 for any other error.
     """
-    file = pathlib.Path(inspect.getfile(experiment))
-    command = parse_command(config, sys.argv[1:], file.name)
-    conduct(
-        lambda interruption: _do(experiment, command, variants, report, file, interruption),
-        command.config,
-    )
 
+    def rows_of(command: Command) -> Mapping[str, C] | None:
+        if variants is None:
+            return None
+        rows = variants(command.config)
+        return None if command.given & row_options(command.config, rows) else rows
 
-def _do(
-    experiment: Callable[[Any], Experiment],
-    command: Command,
-    variants: Callable[[Any], Mapping[str, Any]] | None,
-    report: Callable[[Runs], Report] | None,
-    file: pathlib.Path,
-    interruption: Interruption,
-) -> None:
-    config, name = command.config, file.stem
-    rows = dict(variants(config)) if variants else {}
-    row = name
-    if rows and command.given & row_options(rows):  # the command line names one row
-        row = next((row for row, found in rows.items() if found == config), name)
-        rows = {}
-    if command.dry_run:
-        for title, of_row in (rows or {"": config}).items():
-            dry_run(experiment, of_row, title)
-    elif command.replay is not None:
-        replay(experiment, config, name, command.replay)
-    elif rows:
-        runs = run_rows(experiment, rows, config, name=name, file=file, interruption=interruption)
+    def train(command: Command, file: pathlib.Path, interruption: Interruption) -> None:
+        config, rows, name = command.config, rows_of(command), file.stem
+        if rows is None:
+            done = run(experiment, config, name=name, file=file, interruption=interruption)
+            found = variants(config).items() if variants else ()
+            row = next((row for row, each in found if each == config), name)
+            runs = Runs(config, done.folder, {row: done})
+        else:
+            runs = run_rows(
+                experiment, rows, config, name=name, file=file, interruption=interruption
+            )
         if report and runs:
-            _report(report, runs)
+            save_report(report, runs)
         if runs.diverged:
             raise UserError(
-                f"{len(runs.diverged)} of {len(rows)} rows diverged: {', '.join(runs.diverged)}. "
+                f"{len(runs.diverged)} of {len(runs.diverged) + len(runs)} rows diverged: "
+                f"{', '.join(runs.diverged)}. "
                 f"The others are finished, in {runs.folder}."
             )
-    else:
-        done = run(experiment, config, name=name, file=file, interruption=interruption)
-        if report:
-            _report(report, Runs(config, done.folder, {row: done}))
+
+    serve(experiment, config, train, rows_of)
 
 
-def _report(report: Callable[[Runs], Report], runs: Runs) -> None:
-    """Process 0 alone reports; the runs hold nothing that other processes would have to compute."""
+def serve(
+    experiment: Callable[[Any], Experiment],
+    config: type[C],
+    train: Callable[[Command, pathlib.Path, Interruption], None],
+    rows_of: Callable[[Command], Mapping[str, Config] | None] = lambda command: None,
+) -> NoReturn:
+    """The command line of any experiment file: describes, replays or trains, and exits.
+
+    Args:
+        experiment: from a config to learner and data.
+        config: the experiment's frozen dataclass.
+        train: from the parsed command, the experiment file and the signals.
+        rows_of: the rows that a dry run describes; None for the config itself.
+    """
+    file = pathlib.Path(inspect.getfile(experiment))
+    command = parse_command(config, sys.argv[1:], file.name)
+
+    def body(interruption: Interruption) -> None:
+        if command.dry_run:
+            for title, row in (rows_of(command) or {"": command.config}).items():
+                dry_run(experiment, row, title)
+        elif command.replay is not None:
+            replay(experiment, command.config, file.stem, command.replay)
+        else:
+            train(command, file, interruption)
+
+    conduct(body, command.config)
+
+
+def save_report(report: Callable[[Any], Report], finished: Any) -> None:
+    """Saves the report of finished runs or searches in their folder.
+
+    Process 0 alone reports; finished runs hold nothing that others would have to compute.
+
+    Raises:
+        UserError: it cannot be written.
+    """
     if not processes.is_first():
         return
     try:
-        report(runs).save(runs.folder)
+        report(finished).save(finished.folder)
     except OSError as error:
         raise UserError(
-            f"The report in {runs.folder} could not be written ({error.strerror or error}). The "
-            "runs are saved; make room and start the same command again."
+            f"The report in {finished.folder} could not be written ({error.strerror or error}). "
+            "The runs are saved; make room and start the same command again."
         ) from error

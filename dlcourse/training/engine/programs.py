@@ -18,7 +18,7 @@ from dlcourse.training.engine import sharding, window
 from dlcourse.training.engine.feed import Chunk, Feed
 
 
-class Trained(NamedTuple):
+class ChunkResult(NamedTuple):
     """The result of a chunk of training steps.
 
     Attributes:
@@ -108,7 +108,7 @@ class Programs:
 
     def train(
         self, state: Any, opened: window.Window, chunk: Chunk, closes: jax.Array, first: jax.Array
-    ) -> Trained:
+    ) -> ChunkResult:
         """Trains the steps of a chunk. It is the training loop.
 
         Args:
@@ -159,7 +159,7 @@ class Programs:
     def training_program(self) -> Any:
         """The compiled training program; also for its memory, its FLOPs and its text."""
         state = jax.tree.map(lambda leaf: leaf.sharding, self.state)
-        outputs = Trained(state, self._replicated, self._replicated, self._replicated)  # type: ignore[arg-type]
+        outputs = ChunkResult(state, self._replicated, self._replicated, self._replicated)  # type: ignore[arg-type]
         number = jax.ShapeDtypeStruct((), jnp.int32, sharding=self._replicated)
         closes = jax.ShapeDtypeStruct((self._feed.capacity,), jnp.bool_, sharding=self._replicated)
         with self._clock("compiling"):
@@ -199,7 +199,7 @@ class Programs:
         first: jax.Array,
         length: jax.Array,
         seeds: Any,
-    ) -> Trained:
+    ) -> ChunkResult:
         keys = self._keys("step", seeds)
 
         def body(i: jax.Array, carry: Any) -> Any:
@@ -214,12 +214,14 @@ class Programs:
                 diverged_at, window.all_losses_not_finite(metrics), first + i + 1
             )
             opened = window.restart_if(closes[i], opened)
-            return Trained(state, opened, closed, diverged_at), slot + closes[i]
+            return ChunkResult(state, opened, closed, diverged_at), slot + closes[i]
 
         closed = jax.tree.map(lambda m: jnp.zeros((self.slots, *m.shape), m.dtype), self.metrics)
         zero = jnp.zeros((), jnp.int32)
         # A loop whose length is data: one program serves chunks of every length.
-        return jax.lax.fori_loop(0, length, body, (Trained(state, opened, closed, zero), zero))[0]
+        return jax.lax.fori_loop(0, length, body, (ChunkResult(state, opened, closed, zero), zero))[
+            0
+        ]
 
     def _evaluate(self, state: Any, totals: Any, arrays: Any, rows: Any, length: jax.Array) -> Any:
         def body(i: jax.Array, totals: Any) -> Any:

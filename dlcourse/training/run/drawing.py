@@ -1,7 +1,8 @@
-"""Drawing the figures of a run into its folder."""
+"""Drawing the figures of a run."""
 
 import functools
-from collections.abc import Mapping
+import pathlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ from dlcourse import figures
 from dlcourse.training.clock import Clock
 from dlcourse.training.engine import processes
 from dlcourse.training.run.curves import draw_curves
-from dlcourse.training.run.folder import RunFolder
+from dlcourse.training.run.folder import Row
 from dlcourse.training.run.screen import Silent
 
 
@@ -18,9 +19,10 @@ class Drawing:
     """Draws on process 0; where matplotlib is missing, one line says that figures are skipped."""
 
     def __init__(
-        self, folder: RunFolder, mesh: jax.sharding.Mesh, screen: Silent, clock: Clock
+        self, place: pathlib.Path, mesh: jax.sharding.Mesh, screen: Silent, clock: Clock
     ) -> None:
-        self._folder, self._mesh, self._screen, self._clock = folder, mesh, screen, clock
+        """Draws into the folder `place`."""
+        self._place, self._mesh, self._screen, self._clock = place, mesh, screen, clock
 
     @functools.cached_property
     def possible(self) -> bool:
@@ -34,12 +36,12 @@ class Drawing:
             return False
         return True
 
-    def curves(self) -> None:
-        """The learning curves, from the rows logged so far."""
+    def curves(self, rows: Sequence[Row]) -> None:
+        """The learning curves, from logged rows."""
         with self._clock("drawing"):
-            figure = draw_curves(self._folder.rows) if self.possible else None
+            figure = draw_curves(rows) if self.possible else None
             if figure is not None:
-                figures.save(figure, self._folder.figures / "curves")
+                figures.save(figure, self._place / "curves")
 
     def states(
         self, drawings: Mapping[str, Any], state: Any, members: tuple[int, ...], suffix: str = ""
@@ -59,4 +61,4 @@ class Drawing:
             if self.possible:
                 first = jax.tree.map(lambda leaf: leaf[(0,) * len(members)], state)
                 for name, draw in drawings.items():
-                    figures.save(draw(first), self._folder.figures / f"{name}{suffix}")
+                    figures.save(draw(first), self._place / f"{name}{suffix}")

@@ -14,7 +14,7 @@ from dlcourse.training.config import Config
 from dlcourse.training.engine import processes, sharding
 from dlcourse.training.engine.feed import make_feed
 from dlcourse.training.engine.population import over_seeds
-from dlcourse.training.engine.programs import Programs, Trained
+from dlcourse.training.engine.programs import ChunkResult, Programs
 from dlcourse.training.engine.window import Window
 from dlcourse.training.experiment import Experiment
 from dlcourse.training.run.checkpoints import Checkpoints
@@ -50,7 +50,7 @@ class _Chunk(NamedTuple):
     """A chunk that the device works on; its metrics are logged while the next one runs."""
 
     closings: list[int]
-    trained: Trained
+    trained: ChunkResult
 
 
 class Loop:
@@ -77,7 +77,7 @@ class Loop:
         # Not `interruption or ...`: before a signal it is false.
         self.interruption = Interruption() if interruption is None else interruption
         self.clock = Clock()
-        self.drawing = Drawing(folder, mesh, screen, self.clock)
+        self.drawing = Drawing(folder.figures, mesh, screen, self.clock)
         require_honoured(experiment.learner, config.policy)
         data, single = experiment.data, config.seeds == 1
         self.total = config.total_steps(data)
@@ -133,7 +133,7 @@ class Loop:
             like["best"] = without_optimizer(self.programs.state)
         return like
 
-    def chunk(self, at: Position, length: int, closings: list[int]) -> Trained:
+    def chunk(self, at: Position, length: int, closings: list[int]) -> ChunkResult:
         """Trains `length` steps; the metrics of those since the last of `closings` stay open."""
         with self.clock("input"):
             chunk = self.feed.training(at.step, length)

@@ -118,7 +118,7 @@ def _finish(loop: Loop, at: Position, name: str) -> tuple[dict, Any]:
     }
     folder.write_summary(summary)
     # Figures come last: if one fails, the numbers are there.
-    loop.drawing.curves()
+    loop.drawing.curves(folder.rows)
     loop.drawing.states(loop.experiment.figures, final, loop.programs.members)
     summary["time"] = dict(loop.clock.seconds)
     folder.write_summary(summary)

@@ -179,3 +179,31 @@ def test_a_dry_run_describes_every_row_or_the_one_that_is_named(compared, tmp_pa
     done = run("--dry-run", "--rate", "0.3", script=script, cwd=tmp_path)
     assert done.stdout.count("FLOPs a device") == 1
     assert not list(tmp_path.iterdir())
+
+
+def selecting(tmp_path):
+    """The comparison with an option that chooses its rows."""
+    path = tmp_path / "selecting.py"
+    text = COMPARISON.replace(
+        '    """The learning rate."""\n',
+        '    """The learning rate."""\n    rates: tuple[float, ...] = (0.1, 0.2)\n'
+        '    """Which rates are compared."""\n    selects = frozenset({"rates"})\n',
+    )
+    i, j = text.index("def variants"), text.index("class Report")
+    rows = "{str(rate): dataclasses.replace(config, rate=rate) for rate in config.rates}"
+    path.write_text(f"{text[:i]}def variants(config):\n    return {rows}\n\n\n{text[j:]}")
+    return path
+
+
+def test_a_choice_of_no_rows_is_refused(tmp_path):
+    done = run("--rates", cwd=tmp_path, script=selecting(tmp_path))
+    assert done.returncode == 2
+    assert "selecting has nothing to compare" in done.stderr
+
+
+def test_a_named_row_beside_one_chosen_row_is_trained_alone(tmp_path, without_curves):
+    args = ["--rates", "0.2", "--rate", "0.3", "--steps", "2", "--workdir", "run"]
+    done = run(*args, "--no-progress", cwd=tmp_path, script=selecting(tmp_path))
+    assert done.returncode == 0, done.stderr
+    written = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert written["config"]["rate"] == 0.3
