@@ -1,6 +1,6 @@
 """Deep Q-learning on the mouse game (deck 003; Mnih et al., 2015).
 
-python experiments/acting/mouse_dqn.py
+    python experiments/acting/mouse_dqn.py
 
 `figures/episode.gif` plays one episode, `trace.png` draws its path. Mean return on the 300 test
 boards, seed 0, in 95 CPU seconds: 23.1. A random policy reaches -3.9, and greedy search in the same

@@ -1,8 +1,8 @@
 """Six activations in the same network, trained side by side (decks 001 and 003).
 
-python experiments/foundations/activations.py
-python experiments/foundations/activations.py --dataset mnist --hidden 256 128 --epochs 5
-    --batch-size 100
+    python experiments/foundations/activations.py
+    python experiments/foundations/activations.py --dataset mnist --hidden 256 128 --epochs 5
+        --batch-size 100
 
 `figures/activations.png` draws nine activations with their derivatives. `curves.png` holds the
 training curves of the six networks. `saturation.png` shows dead and saturated units and the

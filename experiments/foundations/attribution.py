@@ -1,7 +1,7 @@
 """Attribution of an MLP's outputs to the pixels of a digit (deck 003, "with SHAP").
 
-python experiments/foundations/attribution.py
-python experiments/foundations/attribution.py --dataset mnist --epochs 10
+    python experiments/foundations/attribution.py
+    python experiments/foundations/attribution.py --dataset mnist --epochs 10
 
 `figures/attributions.png` shows the evidence for and against each class, in one image of each
 digit. `methods.png` compares five methods for the correct class. `deletion.png` draws how fast the

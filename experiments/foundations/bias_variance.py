@@ -1,7 +1,7 @@
 """Diagnosis of bias and variance from losses, by training size and width (decks 001, 002).
 
-python experiments/foundations/bias_variance.py
-python experiments/foundations/bias_variance.py --dataset mnist --sizes 100 1000 10000 50000
+    python experiments/foundations/bias_variance.py
+    python experiments/foundations/bias_variance.py --dataset mnist --sizes 100 1000 10000 50000
 
 Each size and width is diagnosed as underfitting, overfitting or good; the sentences printed are
 those of the largest network and of the largest train split. `bias_variance.png` draws the losses of

@@ -1,7 +1,7 @@
 """Decision boundaries of four classifiers in the plane (deck 003, 2D classification).
 
-python experiments/foundations/decision_boundaries.py
-python experiments/foundations/decision_boundaries.py --dataset two_moons
+    python experiments/foundations/decision_boundaries.py
+    python experiments/foundations/decision_boundaries.py --dataset two_moons
 
 `figures/boundaries.png` shows the boundaries before and after training. Test accuracy in percent,
 seed 0, in 31 CPU seconds:

@@ -1,6 +1,6 @@
 """Gradient checking (deck 001): a correct gradient, and two with a planted mistake.
 
-python experiments/foundations/gradient_checking.py
+    python experiments/foundations/gradient_checking.py
 
 The network is trained first, so that the gradient is checked at trained weights.
 `figures/check.png` draws the relative difference between the gradient and central differences

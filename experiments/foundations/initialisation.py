@@ -1,7 +1,7 @@
 """Five initialisation schemes: signal through depth, and training (decks 001 and 003).
 
-python experiments/foundations/initialisation.py
-python experiments/foundations/initialisation.py --activation tanh
+    python experiments/foundations/initialisation.py
+    python experiments/foundations/initialisation.py --activation tanh
 
 `figures/depth.png` shows the variance of activations and gradients through 30 untrained layers.
 `curves.png` holds the training curves of a network of ten hidden layers under each scheme. Test

@@ -1,7 +1,7 @@
 """ISLR table 10.1 (deck 004): test errors of four classifiers of handwritten digits.
 
-python experiments/foundations/islr_table.py
-python experiments/foundations/islr_table.py --dataset mnist --epochs 40
+    python experiments/foundations/islr_table.py
+    python experiments/foundations/islr_table.py --dataset mnist --epochs 40
 
 Test error in percent, mean ± standard deviation of seeds 0 to 2, as in `table.png`. Digits take 84
 CPU seconds, MNIST 240.

@@ -1,9 +1,9 @@
 """Logistic regression with a gradient written by hand, to convergence (decks 000 and 001).
 
-python experiments/foundations/logistic_regression.py
-python experiments/foundations/logistic_regression.py --dataset digits --batch-size 1200
-python experiments/foundations/logistic_regression.py --dataset digits --batch-size 1200
-    --multinomial
+    python experiments/foundations/logistic_regression.py
+    python experiments/foundations/logistic_regression.py --dataset digits --batch-size 1200
+    python experiments/foundations/logistic_regression.py --dataset digits --batch-size 1200
+        --multinomial
 
 `figures/weights.png` shows, on breast cancer, each weight beside scikit-learn's for the same
 penalty; on digits, the weights of each class as an image. Test accuracy: breast cancer 98.2 %, all

@@ -1,7 +1,7 @@
 """Deck 003's network for handwritten digits, with its weights drawn as lines.
 
-python experiments/foundations/mnist_deck.py
-python experiments/foundations/mnist_deck.py --dataset mnist --epochs 12
+    python experiments/foundations/mnist_deck.py
+    python experiments/foundations/mnist_deck.py --dataset mnist --epochs 12
 
 `figures/network*.png` draw every weight as a line, for one image, at several steps. Positive
 weights are red, negative ones blue. A line is faint if its weight is small or the neuron before it

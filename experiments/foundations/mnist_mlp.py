@@ -1,7 +1,7 @@
 """A multi-layer perceptron on handwritten digits (deck 004, ISLR figure 10.4 and table 10.1).
 
-python experiments/foundations/mnist_mlp.py
-python experiments/foundations/mnist_mlp.py --dataset mnist --epochs 30 --seeds 3
+    python experiments/foundations/mnist_mlp.py
+    python experiments/foundations/mnist_mlp.py --dataset mnist --epochs 30 --seeds 3
 
 `figures/confusion.png` is the confusion matrix, `mistakes.png` shows the misclassified images with
 the highest loss. Test accuracy on digits: 97.8 % for seed 0, in 18 CPU seconds; 97.78 ± 0.22 % for

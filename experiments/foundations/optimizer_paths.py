@@ -1,7 +1,7 @@
 """Paths of five optimizers on three surfaces (deck 001, from momentum to Adam).
 
-python experiments/foundations/optimizer_paths.py
-python experiments/foundations/optimizer_paths.py --surface Beale --steps 500
+    python experiments/foundations/optimizer_paths.py
+    python experiments/foundations/optimizer_paths.py --surface Beale --steps 500
 
 Each optimizer runs at 41 learning rates of a logarithmic grid, side by side. The best rate on each
 surface is shown: `figures/paths.png`, `paths_animated.gif`, and the final heights in a table. The

@@ -1,7 +1,7 @@
 """The perceptron on AND, OR and XOR, and a small network that learns XOR (decks 000 and 002).
 
-python experiments/foundations/perceptron.py
-python experiments/foundations/perceptron.py --dataset separable --batch-size 100 --epochs 50
+    python experiments/foundations/perceptron.py
+    python experiments/foundations/perceptron.py --dataset separable --batch-size 100 --epochs 50
 
 `figures/boundaries.png` shows the boundaries before and after training. If a line separates the
 classes, the perceptron converges within the number of mistakes that the convergence theorem allows.

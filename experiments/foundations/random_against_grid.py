@@ -1,7 +1,8 @@
 """Random search against grid search at equal budget (deck 001; Bergstra and Bengio, 2012).
 
-python experiments/foundations/random_against_grid.py
-python experiments/foundations/random_against_grid.py --dataset mnist --epochs 2 --batch-size 128
+    python experiments/foundations/random_against_grid.py
+    python experiments/foundations/random_against_grid.py --dataset mnist --epochs 2
+        --batch-size 128
 
 One of the three hyperparameters of a small network, the learning rate, causes 90 % of the variance
 of the accuracy. A grid of n trials tries only the cube root of n values of it, random search n

@@ -1,6 +1,6 @@
 """Learning-rate schedules on the same network, trained side by side (decks 001 and 003).
 
-python experiments/foundations/rates.py
+    python experiments/foundations/rates.py
 
 `figures/schedules.png` draws the schedules, `curves.png` the training curves. Test accuracy and
 loss on digits, seed 0, in 29 CPU seconds:

@@ -1,7 +1,7 @@
 """Universal approximation by one hidden layer, against its width (deck 003, theorem 1).
 
-python experiments/foundations/universal_approximation.py
-python experiments/foundations/universal_approximation.py --curve chirp --activation relu
+    python experiments/foundations/universal_approximation.py
+    python experiments/foundations/universal_approximation.py --curve chirp --activation relu
 
 `figures/approximation.png` draws the largest error against the width, for trained networks, for
 linear networks, and for a least-squares fit on random features, which shows what the width allows.

@@ -1,7 +1,7 @@
 """The worked example of deck 002: a 2-2-1 network, one example, one step of back-propagation.
 
-python experiments/foundations/worked_network.py
-python experiments/foundations/worked_network.py --steps 20
+    python experiments/foundations/worked_network.py
+    python experiments/foundations/worked_network.py --steps 20
 
 Inputs 2 and 3, target 1, weights .11 .21 .12 .08 .14 .15, learning rate .05. The network predicts
 0.191 with error 0.327, and after one step 0.256. `figures/network.png` shows every number of both

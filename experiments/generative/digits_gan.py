@@ -1,7 +1,7 @@
 """A generative adversarial network on digits (deck 003; Goodfellow et al., 2014).
 
-python experiments/generative/digits_gan.py
-python experiments/generative/digits_gan.py --dataset mnist --epochs 30 --latent 64
+    python experiments/generative/digits_gan.py
+    python experiments/generative/digits_gan.py --dataset mnist --epochs 30 --latent 64
 
 `figures/samples*.png` show generated images at several steps. The metric is the Fréchet distance of
 pixels, `frechet_pixels`: 0.359 ± 0.008 on the test split of digits for seeds 0 to 2; the distance

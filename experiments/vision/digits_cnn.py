@@ -1,7 +1,7 @@
 """A convolutional network with batch normalisation on handwritten digits (decks 001, 003).
 
-python experiments/vision/digits_cnn.py
-python experiments/vision/digits_cnn.py --dataset cifar10 --features 32 64 128 --epochs 5
+    python experiments/vision/digits_cnn.py
+    python experiments/vision/digits_cnn.py --dataset cifar10 --features 32 64 128 --epochs 5
 
 `figures/confusion.png` is the confusion matrix, `mistakes.png` shows the misclassified images with
 the highest loss. Test accuracy on digits: 99.1 % for seed 0, in 33 CPU seconds; 99.11 ± 0.22 % for

@@ -1,7 +1,7 @@
 """Edge filters on a photograph, and the same filters learned by back-propagation (deck 001).
 
-python experiments/vision/filters.py
-python experiments/vision/filters.py --photograph flower
+    python experiments/vision/filters.py
+    python experiments/vision/filters.py --photograph flower
 
 Four filters compute edge images of scikit-learn's photograph of a temple. A convolution that starts
 at zero is fitted to these edge images on tiles of the photograph. `figures/filters.png` shows the

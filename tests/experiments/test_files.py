@@ -35,7 +35,7 @@ def test_a_row_is_an_ordinary_config(path):
     """`config.json` alone rebuilds it, and naming its options on the command line gives it."""
     module = load_experiment(path)
     rows = module.variants(module.Config())
-    options = row_options(rows)
+    options = row_options(module.Config(), rows)
     assert options
     for row in rows.values():
         written = json.loads(json.dumps(as_json(row)))
