@@ -1,4 +1,4 @@
-"""The network that the tests of this folder attack."""
+"""The networks that the tests of this folder attack and explain."""
 
 import jax
 import jax.numpy as jnp
@@ -11,3 +11,14 @@ def network(weights, x) -> jax.Array:
 
 def accuracy(logits, x, y) -> float:
     return float(jnp.mean(jnp.argmax(logits(x), axis=-1) == y))
+
+
+FEATURES = 5
+
+
+def smooth_network(x) -> jax.Array:
+    """Something smooth with interactions, of three outputs."""
+    first, last = jax.random.split(jax.random.key(3))
+    x = x.reshape(len(x), -1)
+    hidden = jnp.tanh(x @ jax.random.normal(first, (x.shape[1], 11)))
+    return hidden @ jax.random.normal(last, (11, 3))

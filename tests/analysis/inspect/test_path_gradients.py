@@ -6,16 +6,7 @@ import jax.numpy as jnp
 import pytest
 
 from dlcourse import analysis
-
-FEATURES = 5
-
-
-def network(x) -> jax.Array:
-    """Something smooth with interactions, of three outputs."""
-    first, last = jax.random.split(jax.random.key(3))
-    x = x.reshape(len(x), -1)
-    hidden = jnp.tanh(x @ jax.random.normal(first, (x.shape[1], 11)))
-    return hidden @ jax.random.normal(last, (11, 3))
+from tests.analysis.networks import FEATURES, smooth_network
 
 
 def relu_network(x) -> jax.Array:
@@ -26,22 +17,7 @@ def relu_network(x) -> jax.Array:
     return (hidden @ jax.random.normal(last, (23, 1)))[:, 0] / 23**0.5
 
 
-@pytest.fixture
-def example(key) -> jax.Array:
-    return jax.random.normal(key, (FEATURES,))
-
-
-@pytest.fixture
-def background() -> jax.Array:
-    return jax.random.normal(jax.random.key(1), (7, FEATURES))
-
-
-@pytest.fixture
-def pictures() -> jax.Array:
-    return jax.random.uniform(jax.random.key(2), (3, 5, 7, 1))
-
-
-@pytest.mark.parametrize("model", [lambda x: network(x)[:, 1], relu_network])
+@pytest.mark.parametrize("model", [lambda x: smooth_network(x)[:, 1], relu_network])
 def test_integrated_gradients_are_complete(model, pictures) -> None:
     baseline = jnp.zeros(pictures.shape[1:])
     values = analysis.integrated_gradients(model, pictures, baseline, steps=256)
@@ -49,7 +25,7 @@ def test_integrated_gradients_are_complete(model, pictures) -> None:
     chex.assert_trees_all_close(values.sum((1, 2, 3)), explained, atol=1e-3)
 
 
-@pytest.mark.parametrize("model", [lambda x: network(x)[:, 1], relu_network])
+@pytest.mark.parametrize("model", [lambda x: smooth_network(x)[:, 1], relu_network])
 def test_expected_gradients_are_complete(model, pictures) -> None:
     background = jax.random.uniform(jax.random.key(5), (6, 5, 7, 1))
     values = analysis.expected_gradients(model, pictures, background, steps=256)

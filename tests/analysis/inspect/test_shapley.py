@@ -13,42 +13,18 @@ import pytest
 
 from dlcourse import analysis
 from dlcourse.errors import UserError
-
-FEATURES = 5
+from tests.analysis.networks import FEATURES, smooth_network
 
 # With shap come its plots, which call what matplotlib is about to deprecate.
 shap_import = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
-
-
-def network(x) -> jax.Array:
-    """Something smooth with interactions, of three outputs."""
-    first, last = jax.random.split(jax.random.key(3))
-    x = x.reshape(len(x), -1)
-    hidden = jnp.tanh(x @ jax.random.normal(first, (x.shape[1], 11)))
-    return hidden @ jax.random.normal(last, (11, 3))
-
-
-@pytest.fixture
-def example(key) -> jax.Array:
-    return jax.random.normal(key, (FEATURES,))
-
-
-@pytest.fixture
-def background() -> jax.Array:
-    return jax.random.normal(jax.random.key(1), (7, FEATURES))
-
-
-@pytest.fixture
-def pictures() -> jax.Array:
-    return jax.random.uniform(jax.random.key(2), (3, 5, 7, 1))
 
 
 # Shapley values
 
 
 def test_shapley_values_add_up(example, background) -> None:
-    values = analysis.shapley_values(network, example, background)
-    explained = network(example[None])[0] - network(background).mean(0)
+    values = analysis.shapley_values(smooth_network, example, background)
+    explained = smooth_network(example[None])[0] - smooth_network(background).mean(0)
     chex.assert_trees_all_close(values.sum(0), explained, atol=1e-5)
 
 
@@ -58,7 +34,7 @@ def test_shapley_values_are_the_mean_over_all_orders_of_arrival(example, backgro
     @functools.cache
     def value(members) -> np.ndarray:
         known = np.isin(np.arange(FEATURES), [*members])
-        return np.asarray(network(jnp.where(known[None], example[None], background)).mean(0))
+        return np.asarray(smooth_network(jnp.where(known[None], example[None], background)).mean(0))
 
     expected = np.zeros((FEATURES, 3))
     for order in itertools.permutations(range(FEATURES)):
@@ -66,7 +42,7 @@ def test_shapley_values_are_the_mean_over_all_orders_of_arrival(example, backgro
             before = frozenset(order[:place])
             expected[feature] += value(before | {feature}) - value(before)
     expected /= math.factorial(FEATURES)
-    values = analysis.shapley_values(network, example, background)
+    values = analysis.shapley_values(smooth_network, example, background)
     chex.assert_trees_all_close(values, jnp.asarray(expected), atol=1e-4)
 
 
@@ -85,13 +61,13 @@ def test_a_product_is_shared_equally_and_a_stranger_gets_nothing() -> None:
 
 def test_too_many_features_for_exact_values_are_refused() -> None:
     with pytest.raises(UserError, match=r"13 features.*kernel_shap"):
-        analysis.shapley_values(network, jnp.zeros(13), jnp.zeros((1, 13)))
+        analysis.shapley_values(smooth_network, jnp.zeros(13), jnp.zeros((1, 13)))
 
 
 @shap_import
 def test_kernel_shap_over_all_sets_finds_the_exact_values(example, background) -> None:
-    values = analysis.kernel_shap(network, np.asarray(example)[None], np.asarray(background))
-    exact = analysis.shapley_values(network, example, background)
+    values = analysis.kernel_shap(smooth_network, np.asarray(example)[None], np.asarray(background))
+    exact = analysis.shapley_values(smooth_network, example, background)
     np.testing.assert_allclose(values[0], exact, atol=1e-3)
 
 
@@ -101,7 +77,7 @@ def test_kernel_shap_by_chance_adds_up_repeats_and_leaves_the_generator_alone() 
     examples, background = np.random.default_rng(0).normal(size=(2, 2, 14)).astype(np.float32)
 
     def estimate(seed: int) -> np.ndarray:
-        return analysis.kernel_shap(network, examples, background, samples=300, seed=seed)
+        return analysis.kernel_shap(smooth_network, examples, background, samples=300, seed=seed)
 
     np.random.seed(123)
     first = estimate(0)
@@ -110,9 +86,9 @@ def test_kernel_shap_by_chance_adds_up_repeats_and_leaves_the_generator_alone() 
     assert after == np.random.random()
     np.testing.assert_array_equal(first, estimate(0))
     assert np.abs(first - estimate(1)).max() > 1e-3
-    explained = network(jnp.asarray(examples)) - network(jnp.asarray(background)).mean(
-        0, keepdims=True
-    )
+    explained = smooth_network(jnp.asarray(examples)) - smooth_network(
+        jnp.asarray(background)
+    ).mean(0, keepdims=True)
     np.testing.assert_allclose(first.sum(1), explained, atol=1e-3)
 
 
@@ -140,7 +116,7 @@ def test_kernel_shap_of_patches_finds_the_exact_values(pictures) -> None:
     background = jax.random.uniform(jax.random.key(5), (6, 5, 7, 1))
     patch = analysis.patches(5, 7, 3, 3)
     exact, estimate = (
-        method(network, pictures, background, patch)
+        method(smooth_network, pictures, background, patch)
         for method in (analysis.patch_shapley_values, analysis.patch_kernel_shap)
     )
     assert estimate.shape == (3, 9, 3)
@@ -150,7 +126,7 @@ def test_kernel_shap_of_patches_finds_the_exact_values(pictures) -> None:
 def test_without_shap_the_way_out_is_told(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "shap", None)
     with pytest.raises(UserError, match=r"pip install 'dlcourse\[attribution\]'"):
-        analysis.kernel_shap(network, np.zeros((1, 5)), np.zeros((1, 5)))
+        analysis.kernel_shap(smooth_network, np.zeros((1, 5)), np.zeros((1, 5)))
 
 
 # Gradients
