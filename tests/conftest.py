@@ -1,6 +1,8 @@
 """What every test runs under: JAX's strictest settings and one shared compilation cache."""
 
 import functools
+import gc
+import importlib.metadata
 import os
 import pathlib
 import tempfile
@@ -14,14 +16,26 @@ os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", str(pathlib.Path(tempfile.gettempdir()) / "dlcourse-test-xla")
 )
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
-# Most tests compile for seconds what runs for milliseconds, so LLVM need not try hard. With 0 in
-# the environment it does, which CI asks for in the run of the core under the newest JAX.
+# Most tests compile for seconds what runs for milliseconds, so the compiler need not try hard. With
+# other values in the environment it does, which CI asks for in the run of the core under the newest
+# JAX: there these flags of XLA may be unknown, which it takes for an error.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+if importlib.metadata.version("jaxlib").startswith("0.10."):
+    os.environ.setdefault(
+        "XLA_FLAGS",
+        "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
+    )
 
 import jax
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays, so the garbage collector need not visit it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

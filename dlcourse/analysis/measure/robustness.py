@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from dlcourse import streams
 from dlcourse.errors import UserError
 
 Logits = Callable[[Array], Array]

@@ -1,5 +1,6 @@
 """Many learners side by side in one compiled program."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -44,6 +45,7 @@ def each(function: Callable[..., Any], in_axes: Sequence[int | None] = ()) -> Ca
     def members(*args: Any) -> Any:
         axes = tuple(in_axes) or (0,) * len(args)
 
+        @functools.partial(jax.jit, inline=True)  # traced once
         def one(mapped: Any) -> Any:
             own = iter(mapped)
             return function(

@@ -65,26 +65,39 @@ class Programs:
             closings: the most log points that a chunk of `feed.capacity` steps can hold.
             clock: counts the time of compiling.
         """
-        self._learner, self._feed, self._mesh, self._seeds = learner, feed, mesh, seeds
+        # Traced once: for the shapes here, and again found when the programs are compiled.
+        self._learner = learner = learner._replace(
+            init=jax.jit(learner.init, inline=True),
+            step=jax.jit(learner.step, inline=True),
+            evaluate=jax.jit(learner.evaluate, inline=True),
+        )
+        self._feed, self._mesh, self._seeds = feed, mesh, seeds
         self._clock = clock
         self._initial: Any = None  # compiled programs
         self._evaluation: Any = None
         self._selection: Any = None
         self._per_seed: Any = jax.vmap if seeds.ndim else (lambda function, *_: function)
         self._replicated = NamedSharding(mesh, P())
-        rows = feed.like
-        batch = jax.eval_shape(lambda a, r: feed.batch(a, self._rows_at(r, 0)), feed.arrays, rows)
+        batch = jax.eval_shape(self._batch_at, feed.arrays, feed.like, 0)
         self._batch = batch
         shapes = jax.eval_shape(self._init, seeds)
         self.state = _like(shapes, sharding.shard(shapes, mesh))
-        keys = jax.eval_shape(lambda s: self._keys("step", s), seeds)
-        self.metrics = dict(jax.eval_shape(learner.step, shapes, batch, keys)[1])
+        # Traced as in the training program, whose loop then finds the step traced.
+        self.metrics = dict(
+            jax.eval_shape(
+                lambda state, arrays, rows, seeds: learner.step(
+                    state, self._batch_at(arrays, rows, 0), self._keys("step", seeds)
+                )[1],
+                self.state, feed.arrays, feed.like, seeds,
+            )
+        )  # fmt: skip
         empty = jax.eval_shape(lambda: window.empty(self.metrics))
-        self.window = _like(empty, jax.tree.map(lambda _: self._replicated, empty))
+        self.window = self._everywhere(empty)
         self.slots = window.slots(self.metrics, closings)
         one = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape[seeds.ndim :], s.dtype), batch)
         one["mask"] = jax.ShapeDtypeStruct(one["index"].shape, jnp.float32)
-        totals = jax.eval_shape(learner.evaluate, without_optimizer(shapes), one)
+        judged = without_optimizer(self.state)
+        totals = jax.eval_shape(learner.evaluate, judged, self._everywhere(one))
         self.totals = jax.tree.map(
             lambda m: sharding.place(np.zeros(m.shape, m.dtype), mesh), dict(totals)
         )
@@ -180,10 +193,15 @@ class Programs:
     def _keys(self, name: str, seeds: jax.Array) -> Any:
         return self._per_seed(functools.partial(streams.stream, name=name))(seeds)
 
-    def _rows_at(self, rows: Any, i: jax.Array | int) -> Any:
-        """The rows of one step of a chunk; its axis comes after that of the seeds."""
+    def _batch_at(self, arrays: Any, rows: Any, i: jax.Array | int) -> Any:
+        """The batch of one step of a chunk; the axis of the steps comes after that of the seeds."""
         axis = self._seeds.ndim
-        return {n: jax.lax.dynamic_index_in_dim(a, i, axis, False) for n, a in rows.items()}
+        at = {n: jax.lax.dynamic_index_in_dim(a, i, axis, False) for n, a in rows.items()}
+        return self._feed.batch(arrays, at)
+
+    def _everywhere(self, shapes: Any) -> Any:
+        """The same shapes, whole on every device."""
+        return _like(shapes, jax.tree.map(lambda _: self._replicated, shapes))
 
     def _init(self, seeds: jax.Array) -> Any:
         zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), self._batch)
@@ -204,7 +222,7 @@ class Programs:
 
         def body(i: jax.Array, carry: Any) -> Any:
             (state, opened, closed, diverged_at), slot = carry
-            batch = self._feed.batch(arrays, self._rows_at(rows, i))
+            batch = self._batch_at(arrays, rows, i)
             step_keys = self._per_seed(lambda key: streams.at_step(key, first + i))(keys)
             state, metrics = self._learner.step(state, batch, step_keys)
             opened = window.add(opened, metrics)
