@@ -33,9 +33,25 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 def pytest_collection_finish() -> None:
-    """What is imported stays, so the garbage collector need not visit it again."""
+    # What is imported stays, so the garbage collector need not visit it again.
     gc.collect()
     gc.freeze()
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, *_, **__: COMPILED.append(event) if "backend_compile" in event else None
+    )
+
+
+COMPILED = []  # what this worker compiled since it last forgot
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bounded_memory():
+    """A small compiled program takes more than a megabyte, and a worker compiles thousands."""
+    yield
+    if len(COMPILED) > 500:
+        jax.clear_caches()
+        gc.collect()
+        COMPILED.clear()
 
 
 @pytest.fixture

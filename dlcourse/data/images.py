@@ -62,7 +62,8 @@ def _digits(stream: bool) -> Dataset:
 def _digits_table() -> np.ndarray:
     """The 64 pixels and the label of each digit, `[1797, 65]`.
 
-    They are read from scikit-learn's own file where it is: importing scikit-learn takes two seconds.
+    They are read from scikit-learn's own file, if it is there: importing scikit-learn takes two
+    seconds.
     """
     package = importlib.util.find_spec("sklearn")
     for place in package.submodule_search_locations or () if package else ():
