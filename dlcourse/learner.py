@@ -86,12 +86,14 @@ class Trained:
         model_state: what the model keeps beside its weights: running averages of batch norm.
         opt_state: the optimizer's. None in a copy of the best weights, which evaluation reads.
         average: the moving average of the weights; None without one.
+        updates: how many updates the average has seen, int32; None without one.
     """
 
     params: Any
     model_state: Any = flax.struct.field(default_factory=dict)
     opt_state: Any = None
     average: Any = None
+    updates: Any = None
 
     @property
     def weights(self) -> Any:

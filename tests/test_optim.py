@@ -333,3 +333,12 @@ def test_ema_and_its_bias() -> None:
     for _ in range(17):
         average = optim.ema(average, {"w": jnp.zeros(3)}, 0.8)
     np.testing.assert_allclose(average["w"], 0.8**17, rtol=1e-5)
+
+
+def test_the_decay_of_an_average_warms_up() -> None:
+    """min(d, (1 + t) / (10 + t)): the first weights leave the average of a short run."""
+    decays = [float(optim.warm_decay(0.999, t)) for t in (0, 1, 90, 8_980, 9_000, 10**6)]
+    np.testing.assert_allclose(decays[:3], [1 / 10, 2 / 11, 91 / 100], rtol=1e-6)
+    assert decays[3] < np.float32(0.999)
+    assert decays[4:] == [np.float32(0.999)] * 2
+    assert float(optim.warm_decay(0.05, 0)) == np.float32(0.05)

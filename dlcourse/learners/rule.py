@@ -77,8 +77,8 @@ def start(rule: Rule, variables: Mapping[str, Any], part: str = "") -> Trained:
     params, policy = variables["params"], rule.policy
     if policy.freeze is not None and not part:
         parameters.matching(policy.freeze, params)
-    average = params if policy.ema is not None else None
-    return Trained(params, model_state, _optimizer(rule, part).init(params), average)
+    averaged = (params, jnp.zeros((), jnp.int32)) if policy.ema is not None else ()
+    return Trained(params, model_state, _optimizer(rule, part).init(params), *averaged)
 
 
 def update(
@@ -101,10 +101,9 @@ def update(
         )
         updates, opt_state = optimizer.update(slope, trained.opt_state, trained.params)
         params = optax.apply_updates(trained.params, updates)
-        average = _averaged(trained.average, params, rule.policy)
-        return Trained(params, model_state, opt_state, average), {
-            name: metrics.Loss(*mean)
-        } | others
+        averaged = _averaged(trained, params, rule.policy)
+        after = Trained(params, model_state, opt_state, *averaged)
+        return after, {name: metrics.Loss(*mean)} | others
 
     return step
 
@@ -171,12 +170,12 @@ def _optimizer(rule: Rule, part: str) -> optax.GradientTransformation:
     return optim.freeze(rule.optimizer, lambda params: parameters.found(pattern, params, part))
 
 
-def _averaged(average: Any, params: Any, policy: Policy) -> Any:
-    """The moving average after an update; None without `policy.ema`.
-
-    It starts at the first weights, so it needs no bias correction.
-    """
-    return None if policy.ema is None else optim.ema(average, params, policy.ema)
+def _averaged(before: Trained, params: Any, policy: Policy) -> tuple[Any, ...]:
+    """The moving average after an update, and how many it has seen; () without `policy.ema`."""
+    if policy.ema is None:
+        return ()
+    decay = optim.warm_decay(policy.ema, before.updates)
+    return optim.ema(before.average, params, decay), before.updates + 1
 
 
 def _recomputed(loss: LossFunction) -> LossFunction:

@@ -84,7 +84,7 @@ def test_options_hold_in_combination(kind, key, plain_descent):
         assert all(np.any(a != b) for a, b in zip(still, free[0], strict=True))
     # Every network has its average, and training does not read it.
     new, old = ([part.params for part in trained(state)] for state in (after, before))
-    expected = jax.tree.map(lambda a, p: 0.9 * a + 0.1 * p, old, new)
+    expected = jax.tree.map(lambda a, p: 0.1 * a + 0.9 * p, old, new)  # the first update
     chex.assert_trees_all_close(averages_of(after), expected, rtol=1e-5, atol=1e-7)
 
 

