@@ -1,11 +1,12 @@
 """Data sets with numbered examples: a batch is a function of the step, without an iterator."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from dlcourse.data.checks import check_arrays, check_split
 from dlcourse.data.permutation import permuted
 from dlcourse.errors import UserError
 
@@ -25,31 +26,6 @@ def _identity(batch: dict[str, Any]) -> dict[str, Any]:
     return batch
 
 
-def check_labels(name: str, labels: np.ndarray, classes: Sequence[str]) -> None:
-    """Checks that labels are class numbers.
-
-    Args:
-        name: of the data set, for error messages.
-        labels: integers `[examples]`.
-        classes: the class names.
-
-    Raises:
-        UserError: the labels have another rank, are not integers or are out of range.
-    """
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise UserError(
-            f"The labels of '{name}' are {labels.dtype} of shape {labels.shape}; "
-            "they must be integers of shape [examples]."
-        )
-    # `num_classes` is not used here: it refuses sets of one class, and only classifiers must.
-    least, most, count = labels.min(), labels.max(), len(classes)
-    if least < 0 or most >= count:
-        raise UserError(
-            f"The labels of '{name}' range from {least} to {most}; "
-            f"its {count} classes are 0 to {count - 1}."
-        )
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
     """Numbered examples and their division into splits.
@@ -57,14 +33,16 @@ class Dataset:
     Attributes:
         name: the name in messages and logs.
         examples: of all splits together. Either a dict of arrays with the examples along the first
-            axis, for a set that fits in memory, or a `Source`, for a set that is streamed.
+            axis, for a set that fits in memory, or a `Source`, for a set that is streamed. Without
+            arrays, an example is its number alone.
         splits: the numbers of the examples in `train`, `validation` and `test`, integers `[n]`.
         prepare: a function from batch to batch that runs on the device before the learner, for
             example the conversion from uint8 to float.
         classes: the class names; empty if the examples have no class labels.
 
     Raises:
-        UserError: a split is empty, or a label in memory is out of range.
+        UserError: a split is empty, is not a list of numbers or has one that no example has; the
+            arrays in memory differ in length; or their labels are not numbers of classes.
     """
 
     name: str
@@ -74,12 +52,13 @@ class Dataset:
     classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for split, indices in self.splits.items():
-            if len(indices) == 0:
-                raise UserError(f"The {split} split of '{self.name}' is empty.")
-        labels = self.examples.get("label") if isinstance(self.examples, Mapping) else None
-        if labels is not None and self.classes and labels.ndim == 1:
-            check_labels(self.name, labels, self.classes)
+        if isinstance(self.examples, Mapping):
+            check_arrays(self.name, self.examples, self.classes)
+            count = min(map(len, self.examples.values()), default=None)  # none without arrays
+        else:
+            count = len(self.examples)
+        for split, numbers in self.splits.items():
+            check_split(self.name, split, numbers, count)
 
     @property
     def num_classes(self) -> int:

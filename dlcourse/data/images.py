@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from dlcourse.data import tfds
-from dlcourse.data.dataset import Dataset, Example, Source, check_labels, split_off
+from dlcourse.data.checks import check_labels
+from dlcourse.data.dataset import Dataset, Example, Source, split_off
 from dlcourse.data.optional import require
 from dlcourse.errors import UserError
 

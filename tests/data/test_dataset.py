@@ -80,6 +80,34 @@ def test_labels_out_of_range_are_refused(wrong):
         data.Dataset("tiny", examples, {"train": np.arange(4)}, classes=("a", "b"))
 
 
+@pytest.mark.parametrize(
+    ("examples", "train", "message"),
+    [
+        ({}, np.arange(4) < 2, r"train split of 'own' is a mask; .*np\.flatnonzero\(mask\)"),
+        ({}, np.arange(5), "train split of 'own' has examples 0 to 4; the set has 4"),
+        ({}, np.array([-1, 2]), "has examples -1 to 2; the set has 4, numbered from 0"),
+        ({}, np.ones(2), r"train split of 'own' is float64 of shape \(2,\)"),
+        ({}, np.zeros((2, 1), int), r"is int64 of shape \(2, 1\); it must hold the numbers"),
+        ({"image": np.zeros((3, 2))}, np.arange(3), r"image \(3, 2\), label \(4,\)"),
+        ({"image": np.zeros(())}, np.arange(3), r"image \(\), label \(4,\)"),
+        ({"image": np.array(list("abcd"))}, np.arange(3), "array 'image' of 'own' is <U1"),
+        ({"label": np.zeros((4, 1), int)}, np.arange(3), r"of shape \(4, 1\); .* \[examples\]\.$"),
+        ({"label": np.eye(2)[[0, 1, 0, 1]]}, np.arange(3), r"np\.argmax\(labels, -1\)"),
+        ({"label": np.array([1, 2, 1, 2])}, np.arange(3), "range from 1 to 2; its 2 classes are 0"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("stream", [False, True])
+def test_arrays_and_splits_that_cannot_be_meant_are_refused(examples, train, message, stream):
+    """JAX would read other examples in their place without a word."""
+    arrays = {"image": np.zeros((4, 2)), "label": np.array([0, 1, 1, 0])} | examples
+    if stream and examples:
+        pytest.skip("examples that are read later are checked then")
+    with pytest.raises(UserError, match=message):
+        data.Dataset(
+            "own", Rows(arrays) if stream else arrays, {"train": train}, classes=("a", "b")
+        )
+
+
 PICTURE = {"image": np.zeros((4, 4, 3), np.uint8), "label": np.int32(1)}
 
 

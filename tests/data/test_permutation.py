@@ -131,10 +131,10 @@ def test_memory_does_not_grow_with_the_set():
 
 
 def test_a_batch_may_span_many_epochs():
-    tiny = data.Dataset("tiny", {"x": np.zeros(3)}, {"train": np.array([5, 7, 9])})
+    tiny = data.Dataset("tiny", {"x": np.zeros(10)}, {"train": np.array([5, 7, 9])})
     indices = tiny.batch_indices(1, 2, 500, seed=0)
     assert indices.shape == (2, 500)
     epochs = np.sort(indices.ravel()[1 : 1 + 3 * 333].reshape(333, 3))  # position 500 ends an epoch
     np.testing.assert_array_equal(epochs, np.tile([5, 7, 9], (333, 1)))
-    one = data.Dataset("one", {"x": np.zeros(1)}, {"train": np.array([4])})
+    one = data.Dataset("one", {"x": np.zeros(5)}, {"train": np.array([4])})
     np.testing.assert_array_equal(one.batch_indices(3, 2, 5, seed=9), np.full((2, 5), 4))
