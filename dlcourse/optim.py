@@ -246,7 +246,7 @@ def one_cycle(
         from `rate` to `last · rate`     over the remaining steps - w, then constant
 
     Deviation: the paper uses straight lines. The half cosines and the defaults are those of PyTorch
-    and optax.
+    and optax; the peak is at step w, as in optax, one step after PyTorch's.
     """
     peak = int(rising * steps)
 

@@ -53,7 +53,9 @@ def pgd(
         x <- P[ x + a epsilon d(∇_x L(x, y)) ],    L = -log softmax(logits(x))[y]
 
     d is the steepest direction of the norm, `sign(g)` in L∞ and `g / |g|` in L2; P goes to the
-    nearest point of the ball and of [0, 1]. Every restart begins anywhere in the ball.
+    nearest point of the ball, then to the nearest of [0, 1]. The result is in both. In L∞ it is the
+    nearest point of their intersection; in L2 a nearer one may exist where pixels are clipped (as
+    in Foolbox). Every restart begins anywhere in the ball.
 
     It returns the worst of all points visited, the image itself among them: misclassified if any
     is, and of highest loss among those. So more steps and more restarts never do less harm. The
