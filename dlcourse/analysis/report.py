@@ -153,8 +153,8 @@ class Table:
         for row in self.names:
             cells = [Text(self._text(row, column)) for column in self.columns]
             if seeds:
-                values = self._values(row, str(self.quantity))
-                cells.append(Text("" if values is None else str(len(values))))
+                every = self._of_seeds(row, str(self.quantity))
+                cells.append(Text("" if every is None else _count(every)))
             if targets:
                 reference, reached = self.references.get(row), self.reached(row)
                 text = "" if reference is None else self._format(reference, str(self.quantity))
@@ -164,6 +164,13 @@ class Table:
         return shown
 
     def _values(self, row: str, column: str) -> np.ndarray | None:
+        """The numbers of a cell that its mean is over: those of seeds that did not diverge."""
+        values = self._of_seeds(row, column)
+        if values is None or not np.isfinite(values).any():
+            return values
+        return values[np.isfinite(values)]
+
+    def _of_seeds(self, row: str, column: str) -> np.ndarray | None:
         """The numbers of a cell, `[seeds]`; None for text and missing cells."""
         cell = self.rows.get(row, {}).get(column)
         if cell is None or isinstance(cell, str):
@@ -175,12 +182,13 @@ class Table:
         found: dict[str, Any] = {}
         for column in self.columns:
             cell, values = self.rows.get(row, {}).get(column), self._values(row, column)
-            if values is not None:
+            every = self._of_seeds(row, column)
+            if values is not None and every is not None:
                 std = float(values.std(ddof=1)) if len(values) > 1 else None
                 found[column] = {
                     "mean": _finite(float(values.mean())),
                     "std": _finite(std),
-                    "values": [_finite(value) for value in values.tolist()],
+                    "values": [_finite(value) for value in every.tolist()],
                 }
             else:
                 found[column] = cell if isinstance(cell, str) else None
@@ -244,6 +252,12 @@ class Report:
         for note in self.notes:
             console.print(Text(note), soft_wrap=True)
         console.print(Text(f"Everything is in {folder}"), soft_wrap=True)
+
+
+def _count(values: np.ndarray) -> str:
+    """How many seeds a mean is over."""
+    finite = np.count_nonzero(np.isfinite(values))
+    return str(len(values)) if finite == len(values) else f"{finite} of {len(values)}"
 
 
 def _finite(value: float | None) -> float | None:

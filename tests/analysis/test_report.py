@@ -44,6 +44,15 @@ def test_a_table_of_several_measurements_is_printed_and_written(saved):
     }
 
 
+def test_a_mean_is_over_the_seeds_that_did_not_diverge(saved):
+    measured = {"some": np.array([0.25, np.nan, 0.75]), "none": np.array([np.nan, np.nan])}
+    printed, written = saved(analysis.Table.of_metric("title", "loss", measured, percent=False))
+    assert row(printed, "some") == ["some", "0.5 ± 0.4", "2 of 3"]
+    assert row(printed, "none")[2] == "0 of 2"
+    assert written["rows"]["some"]["loss"]["mean"] == 0.5
+    assert written["rows"]["some"]["loss"]["values"] == [0.25, None, 0.75]
+
+
 def test_a_table_with_references_marks_the_missed_ones(saved, tmp_path):
     measured = {"a": np.array([0.01, 0.03]), "b": np.array([0.5]), "c": np.array([0.1])}
     references = {"a": 0.02, "b": 0.4}

@@ -67,14 +67,27 @@ def main(
             )
         if report and runs:
             save_report(report, runs)
-        if runs.diverged:
-            raise UserError(
-                f"{len(runs.diverged)} of {len(runs.diverged) + len(runs)} rows diverged: "
-                f"{', '.join(runs.diverged)}. "
-                f"The others are finished, in {runs.folder}."
-            )
+        if message := _diverged(runs, name):
+            raise UserError(message)
 
     serve(experiment, config, train, rows_of)
+
+
+def _diverged(runs: Runs, name: str) -> str:
+    """What to say of rows and of seeds that diverged; empty if none did."""
+    lines = []
+    if runs.diverged:
+        count = len(runs.diverged) + len(runs)
+        lines.append(f"{len(runs.diverged)} of {count} rows diverged: {', '.join(runs.diverged)}.")
+    for row, done in runs.items():
+        lost = done.summary["diverged_seeds"]
+        if lost:
+            of_row = "" if row == name else f"{row}: "
+            lines.append(
+                f"{of_row}{len(lost)} of {done.config.seeds} seeds diverged: "
+                f"{', '.join(map(str, lost))}. Every mean is over the others."
+            )
+    return "\n".join([*lines, f"What is finished is in {runs.folder}."]) if lines else ""
 
 
 def serve(

@@ -12,7 +12,7 @@ from jax.sharding import PartitionSpec as P
 
 from dlcourse import streams
 from dlcourse.learner import Learner, without_optimizer
-from dlcourse.metrics import Mean
+from dlcourse.metrics import Loss, Mean
 from dlcourse.training.clock import Clock
 from dlcourse.training.engine import sharding, window
 from dlcourse.training.engine.feed import Chunk, Feed
@@ -43,6 +43,7 @@ class Programs:
         metrics: shapes of a training step's metrics.
         totals: the evaluation metrics of no example at all, on the device.
         members: the axes of a population: seeds, hyperparameters.
+        losses: the names of the losses, in training and evaluation.
         slots: how many closed windows a chunk has room for.
     """
 
@@ -101,6 +102,8 @@ class Programs:
         self.totals = jax.tree.map(
             lambda m: sharding.place(np.zeros(m.shape, m.dtype), mesh), dict(totals)
         )
+        both = [*self.metrics.items(), *totals.items()]
+        self.losses = {name for name, metric in both if isinstance(metric, Loss)}
         # A mean of one learner is one number, so its axes are those of the members.
         means = (metric for metric in totals.values() if isinstance(metric, Mean))
         self.members = next(means).total.shape

@@ -18,6 +18,7 @@ from dlcourse.training.engine.programs import ChunkResult, Programs
 from dlcourse.training.engine.window import Window
 from dlcourse.training.experiment import Experiment
 from dlcourse.training.run.checkpoints import Checkpoints
+from dlcourse.training.run.diverged import one_population
 from dlcourse.training.run.drawing import Drawing
 from dlcourse.training.run.ends import Diverged, Ended, Interrupted
 from dlcourse.training.run.folder import Row, RunFolder
@@ -250,6 +251,7 @@ class Loop:
             )
 
     def write(self, step: int, split: str, measured: Mapping[str, Any]) -> Row:
+        measured = one_population(measured, self.programs.losses)
         row = self.folder.log(step, split, measured)
         self.screen.metrics(row)
         self.hooks.logged(row)

@@ -14,6 +14,7 @@ from dlcourse.training.config import Config
 from dlcourse.training.engine import processes, sharding
 from dlcourse.training.experiment import Experiment
 from dlcourse.training.run.checkpoints import Checkpoints
+from dlcourse.training.run.diverged import diverged_seeds
 from dlcourse.training.run.finished import Run
 from dlcourse.training.run.folder import RunFolder, new_folder
 from dlcourse.training.run.hooks import Hooks
@@ -104,6 +105,8 @@ def _finish(loop: Loop, at: Position, name: str) -> tuple[dict, Any]:
     folder.flush()
     folder.write_events()
     examples = at.step * config.batch_size * config.seeds
+    measured = {split: _metrics(row) for split, row in (last | test).items()}
+    seeds = range(config.seed, config.seed + config.seeds)
     summary = {
         "experiment": name,
         "parameters": count_parameters(at.state) // math.prod(loop.programs.members),
@@ -113,7 +116,8 @@ def _finish(loop: Loop, at: Position, name: str) -> tuple[dict, Any]:
         "compile_seconds": loop.clock.seconds["compiling"],
         "examples_per_second": examples / max(loop.seconds, 1e-9),
         "time": dict(loop.clock.seconds),
-        "metrics": {split: _metrics(row) for split, row in (last | test).items()},
+        "metrics": measured,
+        "diverged_seeds": diverged_seeds(measured, loop.programs.losses, seeds),
         "best": loop.selection.summary(),
     }
     folder.write_summary(summary)

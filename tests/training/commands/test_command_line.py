@@ -127,6 +127,52 @@ def test_a_non_finite_loss_aborts_the_run(tmp_path):
     assert "not a finite number at step" in done.stderr
 
 
+SOME_SEEDS_DIVERGE = """
+import dataclasses
+import jax
+import jax.numpy as jnp
+from dlcourse import data, learners, losses, models, optim, training
+
+
+def experiment(config):
+    rule = config.rule(optim.sgd(0.1))
+    learner = learners.supervised(models.MLP((10,)), losses.softmax_cross_entropy, rule)
+
+    def init(key, batch):
+        state, lost = learner.init(key, batch), jax.random.bernoulli(key)
+        return jax.tree.map(lambda leaf: jnp.where(lost, jnp.nan, leaf), state)
+
+    return training.Experiment(learner._replace(init=init), data.images("digits"))
+
+
+if __name__ == "__main__":
+    training.main(experiment, training.Config)
+"""
+
+
+def test_seeds_that_diverge_are_named_and_are_in_no_mean(tmp_path, without_curves):
+    """The weights of some of the six are not numbers; all their predictions are the first class."""
+    script = tmp_path / "some.py"
+    script.write_text(SOME_SEEDS_DIVERGE)
+    options = ["--seed", "3", "--seeds", "6", "--steps", "5", "--workdir", "run", "--no-progress"]
+    done = run(*options, script=script, cwd=tmp_path)
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    lost = summary["diverged_seeds"]
+    assert 0 < len(lost) < 6
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: {len(lost)} of 6 seeds diverged: {', '.join(map(str, lost))}. "
+        "Every mean is over the others.\nWhat is finished is in run.\n"
+    )
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    for row in [*summary["metrics"].values(), *map(json.loads, lines)]:
+        for name in ("loss", "accuracy"):
+            values = row[name]["values"]
+            assert [seed for seed, value in enumerate(values, 3) if value is None] == lost
+            others = [value for value in values if value is not None]
+            assert row[name]["mean"] == pytest.approx(sum(others) / len(others))
+
+
 def test_a_run_shows_its_results_and_its_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(drawing, "draw_curves", curves.draw_curves)  # other tests leave them out
     done = run(*QUICK, cwd=tmp_path)

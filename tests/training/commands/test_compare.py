@@ -124,7 +124,7 @@ def compared(tmp_path_factory, without_curves):
 def test_a_row_that_diverges_is_named_and_the_others_finish(compared):
     _, folder, done = compared
     assert done.returncode == 1
-    assert "error: 1 of 3 rows diverged: wild. The others are finished, in run." in done.stderr
+    assert "error: 1 of 3 rows diverged: wild.\nWhat is finished is in run." in done.stderr
     assert (folder / "report.txt").read_text() == "{'slow': 6, 'fast': 6}"
     for row in ("slow", "fast"):
         assert json.loads((folder / row / "summary.json").read_text())["steps"] == 6
