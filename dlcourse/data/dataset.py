@@ -95,8 +95,9 @@ class Dataset:
         if isinstance(self.examples, Mapping):
             batch = {name: array[flat] for name, array in self.examples.items()}
         else:
-            rows = [self.examples[int(index)] for index in flat]
-            batch = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+            # Of no example too the shapes are known: those of the first.
+            rows = [self.examples[int(index)] for index in flat] or [self.examples[0]]
+            batch = {name: np.stack([row[name] for row in rows])[: len(flat)] for name in rows[0]}
         batch["index"] = flat.astype(np.int32)
         return {name: a.reshape(*np.shape(indices), *a.shape[1:]) for name, a in batch.items()}
 

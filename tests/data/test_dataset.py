@@ -73,6 +73,14 @@ def test_streamed_examples_equal_those_in_memory(digits):
         np.testing.assert_array_equal(streamed.batch(3, 5, seed=0)[name], array)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_no_examples_have_the_shapes_of_all(stream):
+    nothing = data.images("digits", stream=stream).read(np.zeros(0, int))
+    assert {name: array.shape for name, array in nothing.items()} == {
+        "image": (0, 8, 8, 1), "label": (0,), "index": (0,)
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("wrong", [-1, 2])
 def test_labels_out_of_range_are_refused(wrong):
     examples = {"label": np.array([0, 1, wrong, 1])}

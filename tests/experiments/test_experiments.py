@@ -20,6 +20,7 @@ def test_an_experiment_runs(path, tmp_path):
         [sys.executable, path, *short], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "could not be drawn" not in done.stderr
     summaries = list((tmp_path / "run").rglob("summary.json"))
     assert summaries
     for summary in summaries:

@@ -77,10 +77,8 @@ def draw_mistakes(
     rows = max(1, -(-len(images) // columns))
     figure, panels = figures.new(rows, columns, width=1.3, height=1.75, grid=False)
     which = f"The {len(images)} worst of" if len(images) < wrong else "All"
-    figures.title(
-        figure,
-        f"{which} {wrong:,} mistakes in {examples:,} test images: true → predicted (probability)",
-    )
+    text = f"{which} {wrong:,} mistakes in {examples:,} test images: true → predicted (probability)"
+    figures.title(figure, text if wrong else f"No mistakes in {examples:,} test images")
     for panel in panels.flat:
         panel.axis("off")
     shown = zip(panels.flat, images, names, probabilities, strict=False)

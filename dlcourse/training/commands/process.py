@@ -5,6 +5,7 @@ import os
 import pathlib
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -69,6 +70,7 @@ def prepare_process(config: Config) -> None:
     for library in ("absl", "asyncio"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
     sys.unraisablehook = _without_late_failures(sys.unraisablehook)
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if config.compilation_cache and jax.config.values["jax_compilation_cache_dir"] is None:
         import platformdirs

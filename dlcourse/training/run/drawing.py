@@ -2,7 +2,9 @@
 
 import functools
 import pathlib
-from collections.abc import Mapping, Sequence
+import traceback
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -39,9 +41,8 @@ class Drawing:
     def curves(self, rows: Sequence[Row]) -> None:
         """The learning curves, from logged rows."""
         with self._clock("drawing"):
-            figure = draw_curves(rows) if self.possible else None
-            if figure is not None:
-                figures.save(figure, self._place / "curves")
+            if self.possible:
+                self._save("curves", lambda: draw_curves(rows))
 
     def states(
         self, drawings: Mapping[str, Any], state: Any, members: tuple[int, ...], suffix: str = ""
@@ -61,4 +62,21 @@ class Drawing:
             if self.possible:
                 first = jax.tree.map(lambda leaf: leaf[(0,) * len(members)], state)
                 for name, draw in drawings.items():
-                    figures.save(draw(first), self._place / f"{name}{suffix}")
+                    self._save(f"{name}{suffix}", functools.partial(draw, first))
+
+    def _save(self, name: str, draw: Callable[[], Any]) -> None:
+        """Draws and writes one figure. If it fails, a warning names it: the numbers are saved."""
+        try:
+            figure = draw()
+            if figure is not None:
+                figures.save(figure, self._place / name)
+        except OSError:
+            raise  # the disk's
+        except Exception as error:  # noqa: BLE001  # of any code that draws, a user's too
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{pathlib.Path(last.filename).name}, line {last.lineno}"
+            warnings.warn(
+                f"The figure '{name}' could not be drawn: {type(error).__name__} in {place}: "
+                f"{error}",
+                stacklevel=2,
+            )
