@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import jax
 
-from dlcourse.errors import STOPPED, UserError
+from dlcourse.errors import STOPPED, UsageError, UserError
 from dlcourse.training.config import Config
 from dlcourse.training.engine import processes
 from dlcourse.training.run.ends import Diverged, Interrupted
@@ -26,7 +26,7 @@ def conduct(body: Callable[[Interruption], None], config: Config) -> NoReturn:
     """
     try:
         with listen() as interruption:
-            prepare_process(config)
+            prepare_process(config, interruption)
             body(interruption)
     except Interrupted as stop:
         if processes.is_first():
@@ -43,10 +43,21 @@ def conduct(body: Callable[[Interruption], None], config: Config) -> NoReturn:
         print("Stopped at once; the last checkpoint is kept.", file=sys.stderr)
         processes.leave(130)
     except Exception as error:
+        if "out of memory" in str(error).lower() or isinstance(error, MemoryError):
+            print(f"error: {_out_of_memory(error)}", file=sys.stderr)
+            processes.leave(1)
         if processes.alone():
             raise  # a fault of the program, with its traceback
         processes.leave(_status_of_failure(error))
     processes.leave_together(0)
+
+
+def _out_of_memory(error: Exception) -> str:
+    reason = f" ({str(error).splitlines()[0]})" if str(error) else ""
+    return (
+        f"Memory is exhausted{reason}. Lower --batch-size, --seeds or the size of the model, or "
+        "cut the batch with --accumulate; --dry-run tells what a step takes."
+    )
 
 
 def _status_of_failure(error: Exception) -> int:
@@ -63,8 +74,13 @@ def _status_of_failure(error: Exception) -> int:
     return 1
 
 
-def prepare_process(config: Config) -> None:
-    """Settings of the whole process; only a command line may touch them."""
+def prepare_process(config: Config, interruption: Interruption | None = None) -> None:
+    """Settings of the whole process; only a command line may touch them.
+
+    Raises:
+        UsageError: the other processes are not found.
+        SystemExit: the devices that the environment asks for are not here.
+    """
     # Libraries that read data warn of things that users cannot change here. For a save that failed
     # Orbax logs every write with its traceback, besides the error that it raises.
     for library in ("absl", "asyncio"):
@@ -80,7 +96,18 @@ def prepare_process(config: Config) -> None:
         # The first step waits for many small programs too.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    processes.connect(config)
+    processes.connect(config, lambda: bool(interruption))
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:
+        reason = (str(error) or "no such device was found").splitlines()[0]
+        wanted = jax.config.values["jax_platforms"]
+        print(
+            f"error: The devices of JAX_PLATFORMS={wanted} cannot be used: {reason}. "
+            "Unset it, or install what they need.",
+            file=sys.stderr,
+        )
+        sys.exit(UsageError.exit_status)  # `conduct` would ask JAX which process this is
 
 
 def _without_late_failures(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -8,6 +8,8 @@ import ctypes
 import json
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -28,6 +30,7 @@ NUMBERS = (PROCESS_ID, "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 
 # A dead process is noticed at once by the processes that wait for it; one that hangs, after this.
 HEARTBEAT_SECONDS = 15
+WAIT_SECONDS = 240  # for all processes to come; JAX aborts the process after 300
 MESSAGE_BYTES = 8192
 # In the messages of collectives and of JAX's coordination service; their type is not specific.
 SIGNS_OF_DEATH = ("Gloo", "NCCL", "UNAVAILABLE:", "DEADLINE_EXCEEDED:", "ABORTED:", "CANCELLED:")
@@ -41,15 +44,21 @@ class SaidElsewhere(UserError):
         self.exit_status = exit_status
 
 
-def connect(config: Execution) -> None:
+def connect(config: Execution, stopped: Callable[[], bool] = lambda: False) -> None:
     """Joins the other processes of this run, if there are any; before anything runs on a device.
 
     Processes find each other by the options `--coordinator`, `--num-processes`, `--process-id`;
     else by the environment's DLCOURSE_COORDINATOR, DLCOURSE_NUM_PROCESSES, DLCOURSE_PROCESS_ID;
     else, under `srun`, `mpirun` or with the coordinator `auto`, as JAX detects them.
 
+    While it waits for them, it listens to signals; after `WAIT_SECONDS` it gives up.
+
+    Args:
+        config: addresses and numbers.
+        stopped: whether a signal has come.
+
     Raises:
-        UsageError: a part is missing or wrong, or nobody answers.
+        UsageError: a part is missing or wrong.
     """
     coordinator = config.coordinator or os.environ.get(COORDINATOR)
     count, number = config.num_processes, config.process_id
@@ -72,26 +81,56 @@ def connect(config: Execution) -> None:
         )
     # Its signal handler would replace ours, and may stop the process at any step.
     jax.config.update("jax_enable_preemption_service", False)
-    try:
-        if explicit:
-            local = str(coordinator).rpartition(":")[0] in ("127.0.0.1", "localhost")
-            jax.distributed.initialize(
-                coordinator,
-                count,
-                number,
-                # Otherwise the service would listen on every address of the machine.
-                coordinator_bind_address=coordinator if local else None,
-                heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-            )
-        else:
-            jax.distributed.initialize(heartbeat_timeout_seconds=HEARTBEAT_SECONDS)
-    except (ValueError, RuntimeError) as error:
-        raise UsageError(
-            f"The processes could not find each other ({str(error).splitlines()[0]}). "
-            f"Set --coordinator HOST:PORT, --num-processes and --process-id."
-        ) from error
+    options: dict[str, Any] = {"heartbeat_timeout_seconds": HEARTBEAT_SECONDS}
+    if explicit:
+        local = str(coordinator).rpartition(":")[0] in ("127.0.0.1", "localhost")
+        options |= {
+            "coordinator_address": coordinator,
+            "num_processes": count,
+            "process_id": number,
+            # Otherwise the service would listen on every address of the machine.
+            "coordinator_bind_address": coordinator if local else None,
+        }
+    _initialize(options, stopped)
     if not alone():
         _leave_when_jax_aborts()
+
+
+def _initialize(options: Mapping[str, Any], stopped: Callable[[], bool]) -> None:
+    """`jax.distributed.initialize`, in a thread, as it neither hears signals nor says a word."""
+    failed: list[Exception] = []
+
+    def initialize() -> None:
+        try:
+            jax.distributed.initialize(**options)
+        except (ValueError, RuntimeError) as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=initialize, daemon=True)
+    thread.start()
+    where = options.get("coordinator_address", "the address that JAX detected")
+    began, told = time.monotonic(), False
+    while thread.is_alive():
+        thread.join(0.1)
+        waited = time.monotonic() - began
+        if stopped():
+            print("Stopped before all processes were there; start it again.", file=sys.stderr)
+            _leave_now(STOPPED)
+        if waited > 5 and not told:
+            print(f"Waiting for the other processes at {where}.", file=sys.stderr, flush=True)
+            told = True
+        if waited > WAIT_SECONDS:
+            print(
+                f"error: Not all processes came to {where} within {WAIT_SECONDS} s. Start all of "
+                "them with the same --coordinator and --num-processes.",
+                file=sys.stderr,
+            )
+            _leave_now(UsageError.exit_status)
+    if failed:
+        raise UsageError(
+            f"The processes could not find each other ({str(failed[0]).splitlines()[0]}). "
+            f"Set --coordinator HOST:PORT, --num-processes and --process-id."
+        ) from failed[0]
 
 
 def _first(environment: Mapping[str, str], names: tuple[str, ...]) -> int | None:
@@ -190,6 +229,11 @@ def leave(status: int) -> NoReturn:
     """Ends this process; with several processes, without waiting for the others."""
     if alone():
         sys.exit(status)
+    _leave_now(status)
+
+
+def _leave_now(status: int) -> NoReturn:
+    """Ends this process although other threads of it wait."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

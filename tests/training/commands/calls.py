@@ -47,7 +47,7 @@ def _here(command, name, args, cwd):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(sys, "argv", [name, *map(str, args)])
         # Its settings are of the whole process: logging, the compilation cache.
-        patched.setattr(process, "prepare_process", lambda config: None)
+        patched.setattr(process, "prepare_process", lambda *_: None)
         patched.chdir(cwd)
         with (
             contextlib.redirect_stdout(out),

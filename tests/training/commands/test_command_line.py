@@ -187,6 +187,21 @@ def test_a_run_shows_its_results_and_its_folder(tmp_path, monkeypatch):
     }
 
 
+def test_devices_that_are_not_here(tmp_path):
+    done = alone(MLP, *QUICK, cwd=tmp_path, env={"JAX_PLATFORMS": "cuda"})
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: The devices of JAX_PLATFORMS=cuda cannot be used: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_memory_that_is_exhausted(tmp_path):
+    """More than any machine has; the message says what to lower."""
+    done = run(*QUICK, "--hidden", "10000000000", "--workdir", "run", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: Memory is exhausted (")
+    assert "Lower --batch-size, --seeds or the size of the model" in done.stderr
+
+
 LONG = [
     "--steps", "3000", "--hidden", "16", "--batch-size", "16", "--no-progress",
     "--checkpoint-every", "300 steps", "--evaluate-every", "150 steps",

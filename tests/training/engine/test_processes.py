@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -172,6 +173,23 @@ def test_processes_need_to_know_each_other(monkeypatch):
     monkeypatch.setenv(processes.NUM_PROCESSES, "two")
     with pytest.raises(UsageError, match="DLCOURSE_NUM_PROCESSES is 'two'"):
         processes.connect(slow.Config())
+
+
+def test_a_process_that_waits_for_others_hears_a_signal(tmp_path):
+    """Nobody answers at a port that was free a moment ago; JAX alone would wait for 300 s, deaf."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    options = ["--coordinator", address, "--num-processes", "2", "--process-id", "1"]
+    with subprocess.Popen(
+        [sys.executable, *SLOW, *options], cwd=tmp_path, env=environment(), text=True,
+        stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stderr.readline() == f"Waiting for the other processes at {address}.\n"
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 75
+    assert said == "Stopped before all processes were there; start it again.\n"
 
 
 def test_a_process_alone_agrees_with_itself():
