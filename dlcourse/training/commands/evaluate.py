@@ -21,10 +21,11 @@ from dlcourse.training.experiment import Experiment
 from dlcourse.training.run.checkpoints import Checkpoints
 from dlcourse.training.run.drawing import Drawing
 from dlcourse.training.run.finished import Run
-from dlcourse.training.run.folder import RunFolder, read_config, summarize
+from dlcourse.training.run.folder import RunFolder, summarize
 from dlcourse.training.run.loop import Loop
 from dlcourse.training.run.screen import Silent
 from dlcourse.training.run.start import make_mesh
+from dlcourse.training.run.written import read_config
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,7 +61,8 @@ def open_folder(
         mesh: over which devices; see `--mesh`.
 
     Raises:
-        UserError: the folder holds no run, or its experiment file is gone or lies inside it.
+        UserError: the folder holds no run, or its experiment file is gone, lies inside it or is
+            that of another experiment.
     """
     written = read_config(folder)
     file = experiment or pathlib.Path(written.get("file", ""))
@@ -68,6 +70,12 @@ def open_folder(
         raise UsageError(
             f"{folder} names an experiment file inside itself, and nothing in a run folder is "
             "executed. Name the file with --experiment."
+        )
+    names = {written["experiment"].partition("/")[0], pathlib.Path(written.get("file", "")).stem}
+    if file.stem not in names:
+        raise UsageError(
+            f"{folder} holds a run of '{written['experiment']}', and {file} is another experiment. "
+            "If the file was renamed, give it its name back."
         )
     module = load_experiment(file)
     config = from_json(module.Config, written["config"])

@@ -13,8 +13,8 @@ from dlcourse import figures
 from dlcourse.training.clock import Clock
 from dlcourse.training.engine import processes
 from dlcourse.training.run.curves import draw_curves
-from dlcourse.training.run.folder import Row
 from dlcourse.training.run.screen import Silent
+from dlcourse.training.run.written import Row
 
 
 class Drawing:

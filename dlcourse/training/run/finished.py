@@ -13,9 +13,10 @@ from dlcourse.learner import without_optimizer
 from dlcourse.training.config import Config
 from dlcourse.training.engine import sharding
 from dlcourse.training.experiment import Experiment
-from dlcourse.training.run.folder import Row, RunFolder, members
+from dlcourse.training.run.folder import RunFolder, members
 from dlcourse.training.run.loop import Loop
 from dlcourse.training.run.screen import Silent
+from dlcourse.training.run.written import Row
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

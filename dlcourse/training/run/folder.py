@@ -16,12 +16,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from dlcourse.errors import UsageError, UserError
+from dlcourse.errors import UsageError
 from dlcourse.training.config import EXECUTION, Config, as_json
+from dlcourse.training.run.written import Row, read_config, read_rows
 
 LIBRARIES = ("dlcourse", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
-
-Row = dict[str, Any]
 
 
 class RunFolder:
@@ -63,6 +62,11 @@ class RunFolder:
             UsageError: the folder cannot be written, or holds a run of another config.
         """
         place = self.path / "config.json"
+        if set("[]*?") & set(str(self.path.resolve())):
+            raise UsageError(
+                f"The run folder {self.path.resolve()} has one of [ ] * ? in its path. Orbax would "
+                "read it as a pattern and lose the checkpoints. Choose another with --workdir."
+            )
         try:
             self.figures.mkdir(parents=True, exist_ok=True)
             self._lock()
@@ -104,10 +108,7 @@ class RunFolder:
         Test rows are dropped too: they are written at the end of a run.
         """
         place = self.path / "metrics.jsonl"
-        lines = place.read_text().splitlines()
-        # A killed process may leave half a line; it is always after the last checkpoint.
-        rows = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
-        self.rows = [row for row in rows if row["step"] <= step and row["split"] != "test"]
+        self.rows = read_rows(place, step)
         if self._metrics is None:
             return
         self._metrics.close()
@@ -261,15 +262,3 @@ def _require_same(found: dict, config: Config, experiment: str, path: pathlib.Pa
             f"{path} holds a run of another config: {'; '.join(differing)}.\n"
             "Give the values it began with, or choose another --workdir."
         )
-
-
-def read_config(path: pathlib.Path) -> dict:
-    """`config.json` of a run folder.
-
-    Raises:
-        UserError: there is none.
-    """
-    place = path / "config.json"
-    if not place.exists():
-        raise UserError(f"{path} is not a run folder: it has no config.json.")
-    return json.loads(place.read_text())

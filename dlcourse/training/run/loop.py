@@ -21,11 +21,12 @@ from dlcourse.training.run.checkpoints import Checkpoints
 from dlcourse.training.run.diverged import one_population
 from dlcourse.training.run.drawing import Drawing
 from dlcourse.training.run.ends import Diverged, Ended, Interrupted
-from dlcourse.training.run.folder import Row, RunFolder
+from dlcourse.training.run.folder import RunFolder
 from dlcourse.training.run.hooks import Hooks
 from dlcourse.training.run.interruption import Interruption
 from dlcourse.training.run.screen import Silent
 from dlcourse.training.run.selection import Selection
+from dlcourse.training.run.written import Row
 
 CHUNK_SECONDS = 0.5  # time of a chunk, and so the longest that a signal waits
 MAX_CHUNK = 2**13

@@ -108,6 +108,13 @@ def test_a_step_that_was_never_saved(folder, tmp_path):
     assert "checkpoints/7 is incomplete" in done.stderr
 
 
+def test_a_run_of_another_experiment_is_not_evaluated(folder, tmp_path):
+    other = MLP.parents[1] / "vision" / "digits_cnn.py"
+    done = calls.training("evaluate", folder, "--experiment", other, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "digits_cnn.py is another experiment" in done.stderr
+
+
 def test_nothing_in_a_run_folder_is_executed(folder, tmp_path):
     copy = tmp_path / "run"
     copy.mkdir()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dlcourse import learners, models, optim, training
-from dlcourse.errors import UsageError
+from dlcourse.errors import UsageError, UserError
 from dlcourse.learner import Rule, count_parameters
 from dlcourse.training import clock
 from dlcourse.training.run.checkpoints import Checkpoints
@@ -25,6 +25,34 @@ def test_a_run_of_another_config_is_refused(tmp_path):
         train("classifier", tmp_path, steps=3, seed=1, batch_size=20)
     # Where and how fast it is computed is another matter.
     train("classifier", tmp_path, steps=3, checkpoint_every="1 step")
+
+
+@pytest.mark.parametrize("name", ["a[b]", "every*", "what?"])
+def test_a_path_that_orbax_would_take_for_a_pattern_is_refused(name, tmp_path):
+    """It would merge no checkpoint there, without a word."""
+    with pytest.raises(UsageError, match=r"has one of \[ \] \* \? in its path"):
+        train("classifier", tmp_path / name, steps=3)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"experiment": "classifier"}', "\x00\x01"])
+def test_a_damaged_config_is_named(text, tmp_path):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match=r"config\.json is damaged"):
+        train("classifier", tmp_path, steps=3)
+
+
+def test_damaged_rows_are_named_unless_the_run_has_not_kept_them(tmp_path):
+    train("classifier", tmp_path, steps=3, log_every="1 step")
+    place = tmp_path / "metrics.jsonl"
+    whole = place.read_text()
+    place.write_text(whole + '{"step": 3, "spl')  # of a process that was killed
+    train("classifier", tmp_path, steps=3, log_every="1 step")
+    assert place.read_text() == whole
+    first, second, *others = whole.splitlines()
+    place.write_text("\n".join([first, second[:9], *others]))
+    with pytest.raises(UserError, match=r"Line 2 of .*metrics\.jsonl is damaged"):
+        train("classifier", tmp_path, steps=3, log_every="1 step")
 
 
 ACTIVITIES = {"compiling", "input", "steps", "logging", "evaluation", "saving", "drawing"}
