@@ -56,9 +56,9 @@ def prepare(folder, splits, *, name="given", image=None, label=None):
 
 
 def rows(count: int, damaged=(), classes: int = 3) -> list[tuple[bytes, int]]:
-    """Examples whose grey value is their number; PNGs cut short where damaged."""
+    """Examples whose grey value is their number; PNGs that break off where damaged."""
     files = [grey(number) for number in range(count)]
     return [
-        (file[:-30] if number in damaged else file, number % classes)
+        (file[:-30] + bytes(30) if number in damaged else file, number % classes)
         for number, file in enumerate(files)
     ]
