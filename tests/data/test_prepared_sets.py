@@ -174,6 +174,17 @@ def test_an_image_of_another_size_than_declared_is_named_in_memory(place):
     assert "shape (4, 5, 1); the set declares (4, 4, 1)" in found.damaged[11]
 
 
+def test_images_of_several_sizes_are_streamed_and_refused_when_they_are_read(place):
+    other = [(png(np.zeros((4, 5), np.uint8)), 1)]
+    prepare(place, {"train": rows(15) + other}, image=F.Image(shape=(None, None, 1)))
+    found = data.images("given")
+    assert not found.in_memory
+    assert found.read(np.arange(15))["image"].shape == (15, 4, 4, 1)
+    message = r"Example 15 of 'given' .* differ in size: \(4, 4, 1\) and \(4, 5, 1\)"
+    with pytest.raises(Unreadable, match=message):
+        found.read(np.array([15]))
+
+
 def test_a_set_of_another_format_says_how_to_prepare_it_again(place):
     prepare(place, {"train": rows(11)})
     info = place / "given" / "1.0.0" / "dataset_info.json"
