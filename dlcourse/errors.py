@@ -17,3 +17,29 @@ class UsageError(UserError):
     """The command line was wrong."""
 
     exit_status = 2
+
+
+class Stopped(UserError):
+    """A signal came before there was anything to save."""
+
+    exit_status = STOPPED
+
+
+class Unreadable(UserError):
+    """One example of a set cannot be read; others may be.
+
+    Attributes:
+        why: the first line of the cause.
+    """
+
+    def __init__(self, name: str, number: int, why: str) -> None:
+        super().__init__(
+            f"Example {number} of '{name}' cannot be read: {why}\n"
+            "Mend it, or leave such examples out with --skip-damaged."
+        )
+        self.why = why
+
+
+def reason(error: Exception) -> str:
+    """The first line of an error's message, or its type."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

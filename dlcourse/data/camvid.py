@@ -138,8 +138,10 @@ def find(archive: pathlib.Path) -> Traversable:
 
 def _opened(path: Traversable) -> Image.Image:
     try:
-        return Image.open(io.BytesIO(path.read_bytes()))
-    except OSError as error:
+        image = Image.open(io.BytesIO(path.read_bytes()))
+        image.load()  # otherwise a file that breaks off raises where it is used
+        return image
+    except (OSError, SyntaxError) as error:  # Pillow's for a broken PNG
         raise UserError(f"{path} cannot be read as an image ({error}).") from None
 
 

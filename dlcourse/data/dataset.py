@@ -8,7 +8,7 @@ import numpy as np
 
 from dlcourse.data.checks import check_arrays, check_split
 from dlcourse.data.permutation import permuted
-from dlcourse.errors import UserError
+from dlcourse.errors import Unreadable, UserError, reason
 
 Example = dict[str, np.ndarray]
 
@@ -39,6 +39,8 @@ class Dataset:
         prepare: a function from batch to batch that runs on the device before the learner, for
             example the conversion from uint8 to float.
         classes: the class names; empty if the examples have no class labels.
+        damaged: the examples in memory that could not be decoded, and why. They are in no split;
+            training refuses them unless it may skip them.
 
     Raises:
         UserError: a split is empty, is not a list of numbers or has one that no example has; the
@@ -50,6 +52,7 @@ class Dataset:
     splits: Mapping[str, np.ndarray]
     prepare: Callable[[dict[str, Any]], dict[str, Any]] = _identity
     classes: tuple[str, ...] = ()
+    damaged: Mapping[int, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if isinstance(self.examples, Mapping):
@@ -79,8 +82,21 @@ class Dataset:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of the arrays of one example, `index` included."""
-        return {name: array.shape[1:] for name, array in self.read(np.zeros(1, int)).items()}
+        """The shapes of the arrays of one example, `index` included.
+
+        Raises:
+            Unreadable: no example of a `Source` can be read.
+        """
+        count = 1 if isinstance(self.examples, Mapping) else len(self.examples)
+        for number in range(count):
+            try:
+                example = self.read(np.array([number]))
+            except Unreadable:
+                if number == count - 1:
+                    raise
+            else:
+                break
+        return {name: array.shape[1:] for name, array in example.items()}
 
     def read(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """Examples by number, on the host, before `prepare`.
@@ -90,16 +106,39 @@ class Dataset:
 
         Returns:
             Arrays `[..., *shape of the example]`, and the numbers themselves as `index`, int32.
+
+        Raises:
+            Unreadable: an example of a `Source` cannot be read, whatever the reason.
+            UserError: examples of a `Source` differ in shape.
         """
         flat = np.asarray(indices).reshape(-1)
         if isinstance(self.examples, Mapping):
             batch = {name: array[flat] for name, array in self.examples.items()}
         else:
             # Of no example too the shapes are known: those of the first.
-            rows = [self.examples[int(index)] for index in flat] or [self.examples[0]]
-            batch = {name: np.stack([row[name] for row in rows])[: len(flat)] for name in rows[0]}
+            rows = [self._row(self.examples, int(i)) for i in flat] or [self._row(self.examples, 0)]
+            stacked = {name: self._stack(name, [row[name] for row in rows]) for name in rows[0]}
+            batch = {name: array[: len(flat)] for name, array in stacked.items()}
         batch["index"] = flat.astype(np.int32)
         return {name: a.reshape(*np.shape(indices), *a.shape[1:]) for name, a in batch.items()}
+
+    def _row(self, source: Source, number: int) -> Example:
+        try:
+            return source[number]
+        except Unreadable:
+            raise
+        except Exception as error:
+            # Pillow raises an OSError for a broken image: further up it would be the disk's.
+            raise Unreadable(self.name, number, reason(error)) from error
+
+    def _stack(self, name: str, rows: list[Any]) -> np.ndarray:
+        shapes = sorted({np.shape(row) for row in rows})
+        if len(shapes) > 1:
+            raise UserError(
+                f"The arrays '{name}' of the examples of '{self.name}' differ in shape: "
+                f"{shapes[0]} and {shapes[1]}. Give them one."
+            )
+        return np.stack(rows)
 
     def with_fewer(self, count: int) -> "Dataset":
         """The same set with only `count` training examples.

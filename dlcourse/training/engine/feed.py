@@ -13,6 +13,8 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from dlcourse.data import Dataset
+from dlcourse.errors import Unreadable, UserError
+from dlcourse.training.engine import processes
 from dlcourse.training.engine.reader import Reader
 from dlcourse.training.engine.sharding import BATCH, place
 
@@ -70,7 +72,17 @@ def make_feed(
         capacity: the most steps that a chunk may be asked for.
         mesh: where the batches go.
         skip_damaged: leave out examples that cannot be read instead of ending the run.
+
+    Raises:
+        Unreadable: an example in memory could not be decoded, and none may be skipped.
+        UserError: the set is in memory on some processes and streamed on others.
     """
+    if data.damaged and not skip_damaged:
+        raise Unreadable(data.name, *next(iter(data.damaged.items())))
+    first, _ = processes.agree(int(data.in_memory), False)
+    _, differ = processes.agree(0, bool(first) != data.in_memory)
+    if differ:  # a disk without room for the cache; their programs would wait for each other
+        raise UserError(f"'{data.name}' fits on the disks of some processes only; use --stream.")
     if data.in_memory:
         return Resident(data, batch_size, seeds, single, capacity, mesh)
     return Streamed(data, batch_size, seeds, single, capacity, mesh, skip_damaged)
@@ -167,6 +179,7 @@ class Streamed(_Schedule):
         self.arrays = ()
         self._next_step = -1
         self._ahead: Iterator[dict[str, np.ndarray]] = iter(())
+        self.like  # noqa: B018  (a damaged first example is named here, before anything compiles)
 
     @functools.cached_property
     def like(self) -> dict[str, jax.ShapeDtypeStruct]:

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 
 from dlcourse.data import Dataset
-from dlcourse.errors import UserError
+from dlcourse.errors import Unreadable, UserError
 
 
 class Reader:
@@ -30,7 +30,7 @@ class Reader:
         """
         try:
             return self.data.read(indices) | {"readable": np.ones(indices.shape, np.float32)}
-        except Exception:  # noqa: BLE001  (whatever the decoder of a format raises)
+        except Unreadable:
             found = [self._next_readable(int(index), split) for index in indices.flat]
         batch = self.data.read(np.reshape(found, indices.shape))
         return batch | {"readable": (batch["index"] == indices).astype(np.float32)}
@@ -41,19 +41,19 @@ class Reader:
         for candidate in np.roll(members, -begin):
             try:
                 self.data.read(np.array([candidate]))
-            except Exception as error:  # noqa: BLE001
+            except Unreadable as error:
                 self._report(int(candidate), error)
             else:
                 return int(candidate)
         raise UserError(f"No example of the {split} split of '{self.data.name}' can be read.")
 
-    def _report(self, index: int, error: Exception) -> None:
-        what = f"Example {index} of '{self.data.name}' cannot be read"
-        why = (str(error).splitlines() or [type(error).__name__])[0]
+    def _report(self, index: int, error: Unreadable) -> None:
         if not self.skip:
-            raise UserError(
-                f"{what}: {why}\nMend it, or leave such examples out with --skip-damaged."
-            ) from error
+            raise error
         if index not in self.skipped:
             self.skipped.add(index)
-            print(f"{what}: {why} ({len(self.skipped)} skipped so far)", file=sys.stderr)
+            print(
+                f"Example {index} of '{self.data.name}' cannot be read: {error.why} "
+                f"({len(self.skipped)} skipped so far)",
+                file=sys.stderr,
+            )
