@@ -22,11 +22,13 @@ def image() -> jax.Array:
 
 @pytest.fixture(scope="module")
 def batch() -> dict[str, jax.Array]:
-    return jax.device_put({
-        "image": np.random.default_rng(1).random((5, HEIGHT, WIDTH, 3), np.float32),
-        "label": np.array([0, 2, 1, 1, 2], np.int32),
-        "index": np.array([3, 19, 4, 0, 8], np.int32),
-    })
+    return jax.device_put(
+        {
+            "image": np.random.default_rng(1).random((5, HEIGHT, WIDTH, 3), np.float32),
+            "label": np.array([0, 2, 1, 1, 2], np.int32),
+            "index": np.array([3, 19, 4, 0, 8], np.int32),
+        }
+    )
 
 
 def over_keys(transform, key, count, image) -> np.ndarray:

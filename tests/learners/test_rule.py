@@ -82,9 +82,7 @@ def test_options_hold_in_combination(kind, key, plain_descent):
     def without(name):
         return {n: v for n, v in together.items() if n != name}
 
-    found = steps(
-        kind, key, together=together, kept=without("remat"), free=without("freeze")
-    )
+    found = steps(kind, key, together=together, kept=without("remat"), free=without("freeze"))
     before, after = found["together"]
     # Computing layers once more changes nothing, dropout included.
     chex.assert_trees_all_close(after, found["kept"][1], rtol=1e-5, atol=1e-6)

@@ -46,9 +46,7 @@ def low(batch):
 
 
 # Each rounding is kept: XLA may otherwise compute in a higher precision than it was told.
-jit_as_written = functools.partial(
-    jax.jit, compiler_options={"xla_allow_excess_precision": False}
-)
+jit_as_written = functools.partial(jax.jit, compiler_options={"xla_allow_excess_precision": False})
 
 
 def cast(tree):
@@ -93,9 +91,7 @@ def test_evaluation_gives_each_image_its_own_latent(start, batch):
 
 def test_evaluation_computes_both_networks_in_the_policys_precision(low, batch):
     """Every product, the discriminator's too, has bfloat16 operands; the values say the same."""
-    program = str(
-        jax.make_jaxpr(lambda s, b: LOW.evaluate(s, b)["discriminator_loss"])(low, batch)
-    )
+    program = str(jax.make_jaxpr(lambda s, b: LOW.evaluate(s, b)["discriminator_loss"])(low, batch))
     products = [line for line in program.splitlines() if "dot_general" in line]
     in_bfloat16 = [line for line in products if "bf16" in line]
     # Two layers of each network: one pass of the generator, two of the discriminator. The two

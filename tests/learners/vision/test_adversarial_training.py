@@ -15,7 +15,6 @@ from dlcourse.data import images as load_images
 from dlcourse.errors import UserError
 from dlcourse.learner import Learner, Rule
 
-
 LEARNER = learners.supervised(
     models.MLP((32, 10)), losses.softmax_cross_entropy, Rule(optax.adam(0.01))
 )
