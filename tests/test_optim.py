@@ -144,7 +144,7 @@ def test_adamw_decays_beside_the_moments() -> None:
 
 
 def test_where_optax_differs_is_what_the_docstrings_say() -> None:
-    """Against momentum of 0.7, RMSprop of 0.8 and 0.1, and Adagrad of 0.1, all at a rate of 0.05."""
+    """Against momentum of 0.7, RMSprop of 0.8 and 0.1, and Adagrad of 0.1, at a rate of 0.05."""
     with jax.enable_x64(True):
         theirs = follow(
             momentum_of_a_smaller_rate=optax.sgd(0.05 * 0.3, 0.7),
