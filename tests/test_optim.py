@@ -1,5 +1,6 @@
 """Each optimizer against the deck's recurrence in NumPy, each schedule against its formula."""
 
+import functools
 from collections.abc import Iterator
 
 import chex
@@ -25,25 +26,29 @@ def gradient(x: np.ndarray) -> np.ndarray:
     return SLOPES.T @ np.tanh(SLOPES @ x - TARGET)
 
 
-def follow(optimizer: optax.GradientTransformation) -> np.ndarray:
-    """Where the optimizer goes from START, in float64, as [STEPS, 7]."""
+def follow(**optimizers: optax.GradientTransformation) -> dict[str, np.ndarray]:
+    """Where each optimizer goes from START, in float64, as [STEPS, 7]; all as one program."""
 
-    def step(carry, _) -> tuple:
-        x, state = carry
-        updates, state = optimizer.update(SLOPES.T @ jnp.tanh(SLOPES @ x - TARGET), state, x)
-        x = optax.apply_updates(x, updates)
-        return (x, state), x
+    def walk(optimizer: optax.GradientTransformation, start: jax.Array) -> jax.Array:
+        def step(carry, _) -> tuple:
+            x, state = carry
+            updates, state = optimizer.update(SLOPES.T @ jnp.tanh(SLOPES @ x - TARGET), state, x)
+            x = optax.apply_updates(x, updates)
+            return (x, state), x
 
-    @jax.jit
-    def walk(start: jax.Array) -> jax.Array:
         return jax.lax.scan(step, (start, optimizer.init(start)), length=STEPS)[1]
 
-    return np.asarray(walk(START))
+    @jax.jit
+    def walks(start: jax.Array) -> dict[str, jax.Array]:
+        return {name: walk(optimizer, start) for name, optimizer in optimizers.items()}
+
+    return jax.tree.map(np.asarray, walks(START))
 
 
-def at(schedule: optim.Schedule, steps: np.ndarray) -> np.ndarray:
+def at(steps: np.ndarray, *schedules: optim.Schedule) -> list[np.ndarray]:
     """The rates of these steps, as one program: the operations alone take longer to compile."""
-    return np.asarray(jax.jit(schedule)(steps))
+    rates = jax.jit(lambda steps: [schedule(steps) for schedule in schedules])(steps)
+    return [np.asarray(each) for each in rates]
 
 
 # Deck 001, line by line. An epsilon as large as these shows on which side of the root it stands.
@@ -103,51 +108,67 @@ RULES = {
 }
 
 
-@pytest.mark.parametrize("scheduled", [False, True], ids=["constant", "scheduled"])
-@pytest.mark.parametrize("name", RULES)
-def test_an_optimizer_is_the_decks_recurrence(name, scheduled) -> None:
-    rule, recurrence, constants = RULES[name]
+@functools.cache
+def paths() -> dict[str, np.ndarray]:
+    """Those of all optimizers, at a constant rate and at one that falls."""
+    rates = {"constant": 0.05, "scheduled": optim.time_decay(0.05, 0.01)}
     with jax.enable_x64(True):
-        learning_rate = optim.time_decay(0.05, 0.01) if scheduled else 0.05
-        path = follow(rule(learning_rate, *constants))
-    expected = recurrence(lambda t: 0.05 / (1 + 0.01 * t) if scheduled else 0.05, *constants)
+        return follow(
+            **{
+                f"{name} {kind}": rule(rate, *constants)
+                for name, (rule, _, constants) in RULES.items()
+                for kind, rate in rates.items()
+            }
+        )
+
+
+@pytest.mark.parametrize("kind", ["constant", "scheduled"])
+@pytest.mark.parametrize("name", RULES)
+def test_an_optimizer_is_the_decks_recurrence(name, kind) -> None:
+    _, recurrence, constants = RULES[name]
+    path = paths()[f"{name} {kind}"]
+    decay = 0.01 if kind == "scheduled" else 0.0
+    expected = recurrence(lambda t: 0.05 / (1 + decay * t), *constants)
     np.testing.assert_allclose(path, list(expected), rtol=1e-10, atol=1e-12)
     assert np.linalg.norm(gradient(path[-1])) < 0.5 * np.linalg.norm(gradient(START))
 
 
 def test_adamw_decays_beside_the_moments() -> None:
+    everywhere = optim.adamw(
+        0.05, 0.3, 0.8, 0.95, 0.1, mask=lambda x: jax.tree.map(lambda _: True, x)
+    )
     with jax.enable_x64(True):
-        path = follow(
-            optim.adamw(0.05, 0.3, 0.8, 0.95, 0.1, mask=lambda x: jax.tree.map(lambda _: True, x))
-        )
+        path = follow(adamw=everywhere)["adamw"]
     expected = list(deck_adam(lambda t: 0.05, 0.8, 0.95, 0.1, decay=0.3))
     np.testing.assert_allclose(path, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_where_optax_differs_is_what_the_docstrings_say() -> None:
+    """Against momentum of 0.7, RMSprop of 0.8 and 0.1, and Adagrad of 0.1, at a rate of 0.05."""
     with jax.enable_x64(True):
-        chex.assert_trees_all_close(
-            follow(optim.momentum(0.05, 0.7)), follow(optax.sgd(0.05 * 0.3, 0.7)), rtol=1e-10
+        theirs = follow(
+            momentum_of_a_smaller_rate=optax.sgd(0.05 * 0.3, 0.7),
+            rmsprop_outside_the_root=optax.rmsprop(0.05, 0.8, 0.1, eps_in_sqrt=False),
+            momentum=optax.sgd(0.05, 0.7),
+            rmsprop=optax.rmsprop(0.05, 0.8, 0.1),
+            adagrad=optax.adagrad(0.05, 0.0, 0.1),
         )
-        chex.assert_trees_all_close(
-            follow(optim.rmsprop(0.05, 0.8, 0.1)),
-            follow(optax.rmsprop(0.05, 0.8, 0.1, eps_in_sqrt=False)),
-            rtol=1e-10,
-        )
-        for ours, theirs in [
-            (optim.momentum(0.05, 0.7), optax.sgd(0.05, 0.7)),
-            (optim.rmsprop(0.05, 0.8, 0.1), optax.rmsprop(0.05, 0.8, 0.1)),
-            (optim.adagrad(0.05, 0.1), optax.adagrad(0.05, 0.0, 0.1)),
-        ]:
-            assert np.max(np.abs(follow(ours) - follow(theirs))) > 1e-2
+    ours = {name: paths()[f"{name} constant"] for name in ("momentum", "rmsprop", "adagrad")}
+    for name, same in [
+        ("momentum", "momentum_of_a_smaller_rate"),
+        ("rmsprop", "rmsprop_outside_the_root"),
+    ]:
+        chex.assert_trees_all_close(ours[name], theirs[same], rtol=1e-10)
+    for name, path in ours.items():
+        assert np.max(np.abs(path - theirs[name])) > 1e-2
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_learning_rates_train_side_by_side(name) -> None:
-    rule = RULES[name][0]
+@functools.cache
+def short_walks() -> dict[str, tuple]:
+    """For each rule, where a vector of rates leads, and where each of them alone does."""
     rates = np.array([0.01, 0.03, 0.1], np.float32)
 
-    def walk(rate) -> jax.Array:
+    def walk(rule, rate) -> jax.Array:
         optimizer = rule(rate)
         x, state = jnp.ones(2), optimizer.init(jnp.ones(2))
         for _ in range(5):
@@ -156,10 +177,21 @@ def test_learning_rates_train_side_by_side(name) -> None:
         return x
 
     @jax.jit
-    def both(rates) -> tuple[jax.Array, jax.Array]:
-        return jax.vmap(walk)(rates), jnp.stack([walk(rate) for rate in (0.01, 0.03, 0.1)])
+    def each_both(rates) -> dict[str, tuple]:
+        return {
+            name: (
+                jax.vmap(functools.partial(walk, rule))(rates),
+                jnp.stack([walk(rule, rate) for rate in (0.01, 0.03, 0.1)]),
+            )
+            for name, (rule, *_) in RULES.items()
+        }
 
-    side_by_side, alone = both(rates)
+    return each_both(rates)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_learning_rates_train_side_by_side(name) -> None:
+    side_by_side, alone = short_walks()[name]
     np.testing.assert_allclose(side_by_side, alone, rtol=1e-5)
 
 
@@ -168,48 +200,59 @@ def test_learning_rates_train_side_by_side(name) -> None:
 
 def test_the_decks_decays() -> None:
     t = np.arange(23)
-    np.testing.assert_allclose(at(optim.time_decay(0.4, 0.5), t), 0.4 / (1 + 0.5 * t), rtol=1e-6)
-    np.testing.assert_allclose(
-        at(optim.staircase_decay(0.4, 0.5, 5), t), 0.4 / (1 + 0.5 * np.floor(t / 5)), rtol=1e-6
+    time, staircase, exponential = at(
+        t,
+        optim.time_decay(0.4, 0.5),
+        optim.staircase_decay(0.4, 0.5, 5),
+        optim.exponential_decay(0.4, 0.5, 5),
     )
-    np.testing.assert_allclose(
-        at(optim.exponential_decay(0.4, 0.5, 5), t), 0.4 * 0.5 ** (t / 5), rtol=1e-6
-    )
+    np.testing.assert_allclose(time, 0.4 / (1 + 0.5 * t), rtol=1e-6)
+    np.testing.assert_allclose(staircase, 0.4 / (1 + 0.5 * np.floor(t / 5)), rtol=1e-6)
+    np.testing.assert_allclose(exponential, 0.4 * 0.5 ** (t / 5), rtol=1e-6)
 
 
 def test_the_staircase_by_epochs_is_the_decks_time_based_decay() -> None:
     steps_per_epoch = 7
-    by_step = at(optim.staircase_decay(0.1, 1.0, steps_per_epoch), np.arange(28))
+    (by_step,) = at(np.arange(28), optim.staircase_decay(0.1, 1.0, steps_per_epoch))
     by_epoch = np.repeat([0.1, 0.1 / 2, 0.1 / 3, 0.1 / 4], steps_per_epoch)
     np.testing.assert_allclose(by_step, by_epoch, rtol=1e-6)
 
 
 def test_steps_fall_at_their_milestones() -> None:
-    rates = at(optim.step_decay(2.0, (3, 5), 0.5), np.arange(7))
+    rates, constant = at(
+        np.arange(7), optim.step_decay(2.0, (3, 5), 0.5), optim.step_decay(2.0, ())
+    )
     np.testing.assert_allclose(rates, [2, 2, 2, 1, 1, 0.5, 0.5])
-    np.testing.assert_allclose(at(optim.step_decay(2.0, ()), np.arange(3)), [2, 2, 2])
+    np.testing.assert_allclose(constant, np.full(7, 2.0))
 
 
 def test_warmup_is_a_line_and_then_the_schedule_from_its_beginning() -> None:
     after = optim.cosine_decay(3.0, 11, final=0.5)
-    rates = at(optim.warmup(after, 5), np.arange(20))
+    rates, unwarmed, constant, without = at(
+        np.arange(20), optim.warmup(after, 5), after, optim.warmup(3.0, 5), optim.warmup(3.0, 0)
+    )
     np.testing.assert_allclose(rates[:6], 3.0 * np.arange(1, 7) / 6, rtol=1e-6)
-    np.testing.assert_allclose(rates[5:], at(after, np.arange(15)), rtol=1e-6)
-    np.testing.assert_allclose(at(optim.warmup(3.0, 5), np.arange(5, 20)), 3.0)
-    np.testing.assert_allclose(at(optim.warmup(3.0, 0), np.arange(4)), 3.0)
+    np.testing.assert_allclose(rates[5:], unwarmed[:15], rtol=1e-6)
+    np.testing.assert_allclose(constant[5:], np.full(15, 3.0))
+    np.testing.assert_allclose(without, np.full(20, 3.0))
 
 
 def test_cosine_is_optaxs() -> None:
-    t = np.arange(20)
-    ours = at(optim.cosine_decay(3.0, 13, final=0.6), t)
-    theirs = at(optax.cosine_decay_schedule(3.0, 13, 0.2), t)
+    ours, theirs = at(
+        np.arange(20),
+        optim.cosine_decay(3.0, 13, final=0.6),
+        optax.cosine_decay_schedule(3.0, 13, 0.2),
+    )
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)
     np.testing.assert_allclose(ours[13:], 0.6, rtol=1e-6)
 
 
 def test_one_cycle_is_optaxs() -> None:
-    theirs = at(jax.vmap(optax.cosine_onecycle_schedule(40, 2.0)), np.arange(45))
-    ours = at(optim.one_cycle(2.0, 40), np.arange(45))
+    ours, theirs = at(
+        np.arange(45),
+        optim.one_cycle(2.0, 40),
+        jax.vmap(optax.cosine_onecycle_schedule(40, 2.0)),
+    )
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-7)
     assert np.argmax(ours) == 12
 
@@ -227,14 +270,19 @@ def test_one_cycle_is_optaxs() -> None:
 )
 def test_a_schedule_drives_the_update_at_its_step(schedule) -> None:
     optimizer = optim.sgd(schedule)
-    update = jax.jit(optimizer.update)
-    state = optimizer.init(np.float32(1))
-    steps = []
-    for _ in range(9):
-        step, state = update(np.float32(1), state)
-        steps.append(-np.asarray(step))
-    np.testing.assert_allclose(steps, at(schedule, np.arange(9)), rtol=1e-6)
-    np.testing.assert_allclose(steps, [schedule(t) for t in range(9)], rtol=1e-6)
+
+    @jax.jit
+    def driven(gradient, numbers) -> dict:
+        state, steps = optimizer.init(gradient), []
+        for _ in range(9):
+            step, state = optimizer.update(gradient, state)
+            steps.append(-step)
+        alone = [schedule(t) for t in range(9)]
+        return {"steps": steps, "rates": schedule(numbers), "rates one by one": alone}
+
+    found = driven(np.float32(1), np.arange(9))
+    np.testing.assert_allclose(found["steps"], found["rates"], rtol=1e-6)
+    np.testing.assert_allclose(found["steps"], found["rates one by one"], rtol=1e-6)
 
 
 # Clipping, masks, freezing
@@ -322,16 +370,18 @@ def test_freezing_nothing_is_refused(params) -> None:
 
 
 def test_ema_and_its_bias() -> None:
-    weights = GENERATOR.normal(size=(17, 3))
-    average = {"w": jnp.zeros(3)}
+    weights = GENERATOR.normal(size=(17, 3)).astype(np.float32)
+    ema = jax.jit(functools.partial(optim.ema, decay=0.8))
+    average = {"w": np.zeros(3, np.float32)}
     for new in weights:
-        average = optim.ema(average, {"w": jnp.asarray(new, jnp.float32)}, 0.8)
+        average = ema(average, {"w": new})
     shares = 0.8 ** np.arange(16, -1, -1) / np.sum(0.8 ** np.arange(17))
-    np.testing.assert_allclose(average["w"] / (1 - 0.8**17), shares @ weights, rtol=1e-5)
+    unbiased = np.asarray(average["w"]) / (1 - 0.8**17)
+    np.testing.assert_allclose(unbiased, shares @ weights, rtol=1e-5)
 
-    average = {"w": jnp.ones(3)}
+    average = {"w": np.ones(3, np.float32)}
     for _ in range(17):
-        average = optim.ema(average, {"w": jnp.zeros(3)}, 0.8)
+        average = ema(average, {"w": np.zeros(3, np.float32)})
     np.testing.assert_allclose(average["w"], 0.8**17, rtol=1e-5)
 
 

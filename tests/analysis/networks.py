@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 def network(weights, x) -> jax.Array:
@@ -16,9 +17,10 @@ def accuracy(logits, x, y) -> float:
 FEATURES = 5
 
 
+@jax.jit
 def smooth_network(x) -> jax.Array:
     """Something smooth with interactions, of three outputs."""
-    first, last = jax.random.split(jax.random.key(3))
+    rng = np.random.default_rng(3)
     x = x.reshape(len(x), -1)
-    hidden = jnp.tanh(x @ jax.random.normal(first, (x.shape[1], 11)))
-    return hidden @ jax.random.normal(last, (11, 3))
+    hidden = jnp.tanh(x @ rng.normal(size=(x.shape[1], 11)).astype(np.float32))
+    return hidden @ rng.normal(size=(11, 3)).astype(np.float32)

@@ -4,7 +4,6 @@ import functools
 from collections import deque
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -18,13 +17,17 @@ DOWN, UP, RIGHT, LEFT = range(4)
 def board(drawing, position):
     """A state from rows of `c` for cheese, `p` for poison, `.` for nothing."""
     squares = np.array([list(row) for row in drawing.split()])
-    return MouseState(
-        position=jnp.array(position),
-        cheese=jnp.array(squares == "c"),
-        poison=jnp.array(squares == "p"),
-        visits=jnp.zeros(squares.shape, jnp.int32).at[position].set(1),
-        eaten=jnp.zeros(2, jnp.int32),
-        time=jnp.zeros((), jnp.int32),
+    visits = np.zeros(squares.shape, np.int32)
+    visits[position] = 1
+    return jax.device_put(
+        MouseState(
+            position=np.array(position, np.int32),
+            cheese=squares == "c",
+            poison=squares == "p",
+            visits=visits,
+            eaten=np.zeros(2, np.int32),
+            time=np.int32(0),
+        )
     )
 
 
@@ -36,7 +39,7 @@ def compiled_step(game):
 def play(game, state, actions):
     rewards, step = [], compiled_step(game)
     for action in actions:
-        state, reward, terminated, truncated = step(state, jnp.array(action))
+        state, reward, terminated, truncated = step(state, np.int32(action))
         assert not terminated
         rewards.append(float(reward))
     return state, rewards, bool(truncated)
@@ -52,8 +55,8 @@ def test_a_board_made_by_hand():
     assert rewards == [0.0]
     assert truncated
     assert state.visits.tolist() == [[3, 2, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
-    assert game.score(state) == {"return": -0.5, "cheese": 1, "poison": 1}
-    assert np.argwhere(state.cheese).tolist() == [[3, 3]]
+    assert jax.jit(game.score)(state) == {"return": -0.5, "cheese": 1, "poison": 1}
+    assert np.argwhere(np.asarray(state.cheese)).tolist() == [[3, 3]]
 
 
 @pytest.mark.parametrize(
@@ -74,18 +77,25 @@ def test_moves_and_the_wall_that_throws_back(position, action, after):
     assert tuple(state.position.tolist()) == after
 
 
+# For a batch of games at a time.
+score = jax.jit(jax.vmap(GAME.score))
+
+
 @pytest.fixture(scope="module")
 def boards():
     """300 boards, and the states, rewards and flags after each move of a random mouse."""
-    start = jax.jit(jax.vmap(GAME.reset))(jax.random.split(jax.random.key(5), 300))
-    actions = jax.random.randint(jax.random.key(6), (GAME.duration, 300), 0, GAME.num_actions)
 
     def move(state, action):
         state, reward, *ends = jax.vmap(GAME.step)(state, action)
         return state, (state, reward, ends)
 
-    _, (states, rewards, ends) = jax.jit(lambda s: jax.lax.scan(move, s, actions))(start)
-    return jax.tree.map(np.asarray, (start, states, rewards, ends))
+    @jax.jit
+    def played():
+        start = jax.vmap(GAME.reset)(jax.random.split(jax.random.key(5), 300))
+        actions = jax.random.randint(jax.random.key(6), (GAME.duration, 300), 0, GAME.num_actions)
+        return start, *jax.lax.scan(move, start, actions)[1]
+
+    return jax.tree.map(np.asarray, played())
 
 
 def test_boards_follow_the_distribution_of_the_rules(boards):
@@ -111,8 +121,8 @@ def test_food_is_conserved_and_the_score_sums_the_rewards(boards):
         )
         assert not np.any(left & ~there)
     np.testing.assert_array_equal(states.visits.sum((-2, -1)), states.time + 1)
-    score = jax.vmap(GAME.score)(jax.tree.map(lambda a: a[-1], states))
-    np.testing.assert_allclose(rewards.sum(0), score["return"], atol=1e-4)
+    scored = score(jax.tree.map(lambda a: a[-1], states))
+    np.testing.assert_allclose(rewards.sum(0), scored["return"], atol=1e-4)
 
 
 def test_the_time_limit_truncates_and_nothing_terminates(boards):
@@ -137,7 +147,7 @@ def test_the_random_mouse_makes_the_reference_score(boards):
 def test_the_view_is_the_board_around_the_mouse(boards, sight, trail):
     game = MouseGame(sight=sight, trail=trail)
     states = jax.tree.map(lambda a: a[-1, :11], boards[1])
-    views = np.asarray(jax.vmap(game.observe)(states))
+    views = np.asarray(jax.jit(jax.vmap(game.observe))(states))
     width = 2 * sight + 1
     assert views.shape == (11, width, width, 3 + trail)
     for state, view in zip(
@@ -181,10 +191,16 @@ def test_the_greedy_mouse_makes_the_reference_score(boards):
     """21.0 +- 0.3 in the reference simulation, from the 5x5 view alone."""
     rng = np.random.default_rng(0)
     states = jax.tree.map(lambda a: a[:100], boards[0])
-    observe, step = jax.jit(jax.vmap(GAME.observe)), jax.jit(jax.vmap(GAME.step))
+
+    @jax.jit
+    def move(states, actions):
+        states, *_ = jax.vmap(GAME.step)(states, actions)
+        return states, jax.vmap(GAME.observe)(states)
+
+    views = jax.jit(jax.vmap(GAME.observe))(states)
     for _ in range(GAME.duration):
-        actions = [toward_the_nearest_cheese(view, rng) for view in np.asarray(observe(states))]
-        states, *_ = step(states, np.array(actions))
-    returns = np.asarray(jax.vmap(GAME.score)(states)["return"])
+        actions = [toward_the_nearest_cheese(view, rng) for view in np.asarray(views)]
+        states, views = move(states, np.array(actions))
+    returns = np.asarray(score(states)["return"])
     error = np.hypot(returns.std() / np.sqrt(len(returns)), 0.3)
     assert abs(returns.mean() - 21.0) < 3 * error

@@ -5,7 +5,6 @@ import dataclasses
 import chex
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -38,12 +37,23 @@ def plain_descent(monkeypatch):
     monkeypatch.setattr(optim, "adam", optim.sgd)
 
 
-def one_step(kind, key, **policy):
-    """The state before and after a step of one of the small experiments."""
-    experiment = KINDS[kind].__wrapped__(Config(**policy))  # the networks may be patched
-    batch = jax.tree.map(jnp.asarray, experiment.data.batch(0, 40, seed=0))
-    before = jax.jit(experiment.learner.init)(key, batch)
-    return before, jax.jit(experiment.learner.step)(before, batch, key)[0]
+def steps(kind, key, **policies):
+    """The states of one of the small experiments before and after a step, under each policy."""
+    learners_of = {
+        name: KINDS[kind].__wrapped__(Config(**policy)).learner  # the networks may be patched
+        for name, policy in policies.items()
+    }
+    batch = jax.device_put(KINDS[kind](Config()).data.batch(0, 40, seed=0))
+
+    @jax.jit
+    def each_steps(key, batch):
+        found = {}
+        for name, learner in learners_of.items():
+            before = learner.init(key, batch)
+            found[name] = before, learner.step(before, batch, key)[0]
+        return found
+
+    return jax.tree.map(np.asarray, each_steps(key, batch))
 
 
 def params_of(state):
@@ -68,18 +78,19 @@ def split(params, pattern):
 
 def test_options_hold_in_combination(kind, key, plain_descent):
     together = {"accumulate": 2, "ema": 0.9, "remat": True, "freeze": FROZEN[kind]}
-    before, after = one_step(kind, key, **together)
 
     def without(name):
-        return one_step(kind, key, **{n: v for n, v in together.items() if n != name})[1]
+        return {n: v for n, v in together.items() if n != name}
 
+    found = steps(kind, key, together=together, kept=without("remat"), free=without("freeze"))
+    before, after = found["together"]
     # Computing layers once more changes nothing, dropout included.
-    chex.assert_trees_all_close(after, without("remat"), rtol=1e-5, atol=1e-6)
+    chex.assert_trees_all_close(after, found["kept"][1], rtol=1e-5, atol=1e-6)
     # Frozen weights stay the same bit for bit; the others learn as if none were frozen.
     still, moving = split(params_of(after), FROZEN[kind])
     chex.assert_trees_all_equal(still, split(params_of(before), FROZEN[kind])[0])
     if kind != "gan":  # its generator learns from the discriminator of the same step
-        free = split(params_of(without("freeze")), FROZEN[kind])
+        free = split(params_of(found["free"][1]), FROZEN[kind])
         chex.assert_trees_all_close(moving, free[1], rtol=1e-5, atol=1e-6)
         assert all(np.any(a != b) for a, b in zip(still, free[0], strict=True))
     # Every network has its average, and training does not read it.
@@ -110,16 +121,14 @@ def test_all_options_together_in_a_run(kind, tmp_path, monkeypatch):
 
 def test_accumulated_gradients_of_q_and_of_two_networks(key, plain_descent, monkeypatch):
     """Those of the whole batch; a classifier's, with and without batch norm: `test_supervised`."""
-    _, whole = one_step("dqn", key)
-    _, accumulated = one_step("dqn", key, accumulate=4)
-    chex.assert_trees_all_close(
-        accumulated.network.params, whole.network.params, rtol=1e-5, atol=1e-6
-    )
+    found = steps("dqn", key, whole={}, accumulated={"accumulate": 4})
+    whole, accumulated = (found[name][1].network.params for name in ("whole", "accumulated"))
+    chex.assert_trees_all_close(accumulated, whole, rtol=1e-5, atol=1e-6)
 
     critic = models.Discriminator((16,), dropout=0.0)
     monkeypatch.setattr(models, "Discriminator", lambda features: critic)
-    before, whole = one_step("gan", key)
-    _, accumulated = one_step("gan", key, accumulate=4)
+    found = steps("gan", key, whole={}, accumulated={"accumulate": 4})
+    (before, whole), (_, accumulated) = found["whole"], found["accumulated"]
     chex.assert_trees_all_close(
         accumulated.discriminator.params, whole.discriminator.params, rtol=1e-5, atol=1e-6
     )
@@ -131,27 +140,25 @@ def test_accumulated_gradients_of_q_and_of_two_networks(key, plain_descent, monk
 
 
 class Deep(nn.Module):
-    """Eight blocks whose hidden layers are wider than their inputs."""
+    """Five blocks whose hidden layers are wider than their inputs."""
 
     @nn.compact
     def __call__(self, x, *, train=False):
-        for _ in range(8):
+        for _ in range(5):
             x = x + models.MLP((61, 31), nn.gelu, dropout=0.1)(x, train=train)
         return nn.Dense(10)(x)
 
 
 def test_recomputed_layers_take_less_memory_and_give_the_same_gradient(key):
     """XLA for CPUs merges repeated computations unless one of its passes is switched off."""
-    batch = {
-        "image": jax.random.normal(key, (512, 31)),
-        "label": jnp.arange(512) % 10,
-    }
-    after, temporaries = {}, {}
+    images = np.random.default_rng(0).normal(size=(512, 31)).astype(np.float32)
+    batch = jax.device_put({"image": images, "label": np.arange(512, dtype=np.int32) % 10})
+    after, temporaries, state = {}, {}, None
     for remat in (False, True):
         learner = learners.supervised(
             Deep(), losses.softmax_cross_entropy, Rule(optim.sgd(0.1), Policy(remat=remat))
         )
-        state = learner.init(key, batch)
+        state = state or jax.jit(learner.init)(key, batch)  # the same for both
         lowered = jax.jit(learner.step).lower(state, batch, key)
         step = lowered.compile({"xla_disable_hlo_passes": "cse_barrier_expander"})
         temporaries[remat] = step.memory_analysis().temp_size_in_bytes

@@ -22,116 +22,112 @@ SCORES = GENERATOR.normal(size=13, scale=3).astype(np.float32)
 BINARY = GENERATOR.integers(2, size=13).astype(np.int32)
 
 
-def as_jax(*arrays: np.ndarray) -> list[jax.Array]:
-    return [jnp.asarray(array) for array in arrays]
+# Compiled as one program: operation by operation each would be compiled for itself.
+softmax_cross_entropy = jax.jit(losses.softmax_cross_entropy, static_argnames="smoothing")
+sigmoid_cross_entropy = jax.jit(losses.sigmoid_cross_entropy)
+soft_cross_entropy = jax.jit(losses.soft_cross_entropy)
+kl_divergence = jax.jit(losses.kl_divergence)
 
 
 def test_softmax_cross_entropy_is_scikit_learns_log_loss() -> None:
-    loss = losses.softmax_cross_entropy(*as_jax(LOGITS, LABELS))
+    loss = softmax_cross_entropy(LOGITS, LABELS)
     probabilities = scipy.special.softmax(LOGITS.astype(np.float64), axis=-1)
     expected = sklearn.metrics.log_loss(LABELS, probabilities, labels=np.arange(5))
-    np.testing.assert_allclose(jnp.mean(loss), expected, rtol=1e-6)
+    np.testing.assert_allclose(np.mean(np.asarray(loss)), expected, rtol=1e-6)
 
 
 def test_sigmoid_cross_entropy_is_scikit_learns_log_loss() -> None:
-    loss = losses.sigmoid_cross_entropy(*as_jax(SCORES, BINARY))
+    loss = sigmoid_cross_entropy(SCORES, BINARY)
     expected = sklearn.metrics.log_loss(BINARY, scipy.special.expit(SCORES.astype(np.float64)))
-    np.testing.assert_allclose(jnp.mean(loss), expected, rtol=1e-6)
+    np.testing.assert_allclose(np.mean(np.asarray(loss)), expected, rtol=1e-6)
 
 
 def test_negative_log_likelihood_is_cross_entropy() -> None:
     """The decks' last two costs are one: minus the log of the likelihood that the model gives."""
     probabilities = scipy.special.softmax(LOGITS.astype(np.float64), axis=-1)
     likelihood = np.prod(probabilities[np.arange(13), LABELS])
-    log_probs = jnp.log(jnp.asarray(probabilities))
-    nll = losses.negative_log_likelihood(log_probs, jnp.asarray(LABELS))
-    np.testing.assert_allclose(jnp.sum(nll), -np.log(likelihood), rtol=1e-5)
-    cross_entropy = losses.softmax_cross_entropy(*as_jax(LOGITS, LABELS))
+    log_probs = np.log(probabilities).astype(np.float32)
+    nll = np.asarray(jax.jit(losses.negative_log_likelihood)(log_probs, LABELS))
+    np.testing.assert_allclose(np.sum(nll), -np.log(likelihood), rtol=1e-5)
+    cross_entropy = softmax_cross_entropy(LOGITS, LABELS)
     np.testing.assert_allclose(nll, cross_entropy, rtol=1e-4, atol=1e-6)
 
     a = scipy.special.expit(SCORES.astype(np.float64))
     likelihood = np.prod(a**BINARY * (1 - a) ** (1 - BINARY))  # deck 001's L(β)
-    cross_entropy = losses.sigmoid_cross_entropy(*as_jax(SCORES, BINARY))
-    np.testing.assert_allclose(jnp.sum(cross_entropy), -np.log(likelihood), rtol=1e-5)
+    cross_entropy = np.asarray(sigmoid_cross_entropy(SCORES, BINARY))
+    np.testing.assert_allclose(np.sum(cross_entropy), -np.log(likelihood), rtol=1e-5)
 
 
 def test_two_classes_by_softmax_are_one_by_sigmoid() -> None:
-    scores, labels = as_jax(SCORES, BINARY)
-    pair = jnp.stack([jnp.zeros_like(scores), scores], axis=-1)
+    pair = np.stack([np.zeros_like(SCORES), SCORES], axis=-1)
     np.testing.assert_allclose(
-        losses.softmax_cross_entropy(pair, labels),
-        losses.sigmoid_cross_entropy(scores, labels),
+        softmax_cross_entropy(pair, BINARY),
+        sigmoid_cross_entropy(SCORES, BINARY),
         rtol=1e-5,
         atol=1e-6,
     )
 
 
 def test_soft_targets_contain_hard_ones_and_smoothing() -> None:
-    logits, labels = as_jax(LOGITS, LABELS)
     hard = np.eye(5, dtype=np.float32)[LABELS]
     np.testing.assert_allclose(
-        losses.soft_cross_entropy(logits, jnp.asarray(hard)),
-        losses.softmax_cross_entropy(logits, labels),
-        rtol=1e-6,
+        soft_cross_entropy(LOGITS, hard), softmax_cross_entropy(LOGITS, LABELS), rtol=1e-6
     )
     np.testing.assert_allclose(
-        losses.soft_cross_entropy(logits, jnp.asarray(0.8 * hard + 0.2 / 5)),
-        losses.softmax_cross_entropy(logits, labels, smoothing=0.2),
+        soft_cross_entropy(LOGITS, 0.8 * hard + 0.2 / 5),
+        softmax_cross_entropy(LOGITS, LABELS, smoothing=0.2),
         rtol=1e-5,
     )
 
 
 def test_a_class_that_is_ruled_out_costs_nothing() -> None:
-    logits = jnp.array([[0.0, 0.0, -jnp.inf]])
-    targets = jnp.array([[0.5, 0.5, 0.0]])
-    cost = jax.value_and_grad(lambda z: losses.soft_cross_entropy(z, targets).sum())
+    logits, targets = np.float32([[0.0, 0.0, -np.inf]]), np.float32([[0.5, 0.5, 0.0]])
+    cost = jax.value_and_grad(lambda z: soft_cross_entropy(z, targets).sum())
     loss, gradient = jax.jit(cost)(logits)
     np.testing.assert_allclose(loss, np.log(2), rtol=1e-6)
     np.testing.assert_allclose(gradient, [[0.0, 0.0, 0.0]], atol=1e-7)
 
 
 def test_mixup_is_the_mixture_of_two_losses() -> None:
-    logits, labels = as_jax(LOGITS, LABELS)
     one, other = np.eye(5, dtype=np.float32)[LABELS], np.eye(5, dtype=np.float32)[LABELS[::-1]]
+    mixture = [softmax_cross_entropy(LOGITS, labels) for labels in (LABELS, LABELS[::-1])]
     np.testing.assert_allclose(
-        losses.soft_cross_entropy(logits, jnp.asarray(0.3 * one + 0.7 * other)),
-        0.3 * losses.softmax_cross_entropy(logits, labels)
-        + 0.7 * losses.softmax_cross_entropy(logits, labels[::-1]),
+        soft_cross_entropy(LOGITS, 0.3 * one + 0.7 * other),
+        np.average(mixture, axis=0, weights=[0.3, 0.7]),
         rtol=1e-5,
     )
 
 
 def test_kl_is_scipys_and_cross_entropy_less_entropy() -> None:
-    log_q = jax.nn.log_softmax(jnp.asarray(LOGITS))
-    kl = losses.kl_divergence(jnp.log(jnp.asarray(TARGETS)), log_q)
+    log_q = scipy.special.log_softmax(LOGITS, axis=-1)
+    kl = kl_divergence(np.log(TARGETS), log_q)
     expected = scipy.stats.entropy(TARGETS, np.exp(log_q), axis=-1)
     np.testing.assert_allclose(kl, expected, rtol=1e-4)
-    cross_entropy = losses.soft_cross_entropy(*as_jax(LOGITS, TARGETS))
+    cross_entropy = np.asarray(soft_cross_entropy(LOGITS, TARGETS))
     np.testing.assert_allclose(kl, cross_entropy - scipy.stats.entropy(TARGETS, axis=-1), rtol=1e-4)
-    np.testing.assert_allclose(losses.kl_divergence(log_q, log_q), 0.0, atol=1e-7)
+    np.testing.assert_allclose(kl_divergence(log_q, log_q), 0.0, atol=1e-7)
 
 
 def test_kl_where_a_probability_is_zero() -> None:
     with np.errstate(divide="ignore"):
         log_p = np.log(np.float32([[0.5, 0.5, 0], [0.5, 0.25, 0.25]]))
         log_q = np.log(np.float32([[0.25, 0.5, 0.25], [0.5, 0.5, 0]]))
-    kl = jax.jit(losses.kl_divergence)
-    np.testing.assert_allclose(kl(log_p, log_q), [0.5 * np.log(2), np.inf], rtol=1e-6)
-    gradient = jax.jit(jax.grad(lambda p: kl(p, log_q[:1]).sum()))(log_p[:1])
+    kl = kl_divergence(log_p, log_q)
+    np.testing.assert_allclose(kl, [0.5 * np.log(2), np.inf], rtol=1e-6)
+    gradient = jax.jit(jax.grad(lambda p: kl_divergence(p, log_q[:1]).sum()))(log_p[:1])
     chex.assert_tree_all_finite(gradient)
 
 
 def test_half_precision_is_raised_and_double_is_kept() -> None:
-    half = jnp.asarray(LOGITS, jnp.bfloat16)
-    labels = jnp.asarray(LABELS)
+    half = LOGITS.astype(jnp.bfloat16)
     chex.assert_trees_all_equal(
-        losses.softmax_cross_entropy(half, labels),
-        losses.softmax_cross_entropy(half.astype(jnp.float32), labels),
+        softmax_cross_entropy(half, LABELS),
+        softmax_cross_entropy(half.astype(np.float32), LABELS),
     )
     with jax.enable_x64(True):
-        logits = jnp.asarray(LOGITS, jnp.float64)
-        loss = losses.softmax_cross_entropy(logits, labels)
-        expected = -scipy.special.log_softmax(np.asarray(logits), axis=-1)[np.arange(13), LABELS]
+        logits = LOGITS.astype(np.float64)
+        loss = softmax_cross_entropy(logits, LABELS)
+        expected = -scipy.special.log_softmax(logits, axis=-1)[np.arange(13), LABELS]
         np.testing.assert_allclose(loss, expected, rtol=1e-14)
 
 
@@ -155,20 +151,37 @@ def test_ignored_labels_weigh_nothing_and_the_others_one() -> None:
     np.testing.assert_allclose(values[counted], alone, rtol=1e-6)
 
 
-@pytest.mark.parametrize("ignore", [-100, -1, 0, 4, 5, 255])
-def test_any_number_can_be_ignored_and_gets_no_gradient(ignore: int) -> None:
-    """Also where the logits of ignored places are not finite."""
-    labels = np.where(TOKENS == IGNORE, ignore, TOKENS).astype(np.int32)
-    counted = labels != ignore
-    logits = np.where(counted[..., None], TOKEN_LOGITS, [[[np.nan, np.inf, 0, 1, -np.inf]]])
+IGNORED = (-100, -1, 0, 4, 5, 255)
 
-    @jax.jit
-    @jax.value_and_grad
-    def cost(logits: jax.Array) -> jax.Array:
-        values, weights = losses.softmax_cross_entropy(logits, jnp.asarray(labels), ignore=ignore)
+
+def tokens(ignore: int) -> np.ndarray:
+    return np.where(TOKENS == IGNORE, ignore, TOKENS).astype(np.int32)
+
+
+@functools.cache
+def costs_and_gradients() -> dict:
+    """By ignored number, compiled as one program. The logits of ignored places are not finite."""
+
+    def cost(logits: jax.Array, ignore: int) -> jax.Array:
+        labels = jnp.asarray(tokens(ignore))
+        values, weights = losses.softmax_cross_entropy(logits, labels, ignore=ignore)
         return jnp.sum(values) / jnp.sum(weights)
 
-    value, gradient = map(np.asarray, cost(logits.astype(np.float32)))
+    @jax.jit
+    def of_each(logits: dict) -> dict:
+        return {i: jax.value_and_grad(functools.partial(cost, ignore=i))(logits[i]) for i in logits}
+
+    unfit = np.float32([[[np.nan, np.inf, 0, 1, -np.inf]]])
+    counted = {i: tokens(i)[..., None] != i for i in IGNORED}
+    return of_each({i: np.where(counted[i], TOKEN_LOGITS, unfit) for i in IGNORED})
+
+
+@pytest.mark.parametrize("ignore", IGNORED)
+def test_any_number_can_be_ignored_and_gets_no_gradient(ignore: int) -> None:
+    """Also where the logits of ignored places are not finite."""
+    labels = tokens(ignore)
+    counted = labels != ignore
+    value, gradient = map(np.asarray, costs_and_gradients()[ignore])
     np.testing.assert_array_equal(gradient[~counted], 0.0)
     probabilities = scipy.special.softmax(TOKEN_LOGITS[counted].astype(np.float64), axis=-1)
     targets = np.eye(5)[labels[counted]]
@@ -179,7 +192,7 @@ def test_any_number_can_be_ignored_and_gets_no_gradient(ignore: int) -> None:
 
 
 def test_without_ignore_the_loss_is_a_plain_array() -> None:
-    loss = losses.softmax_cross_entropy(*as_jax(LOGITS, LABELS))
+    loss = softmax_cross_entropy(LOGITS, LABELS)
     assert isinstance(loss, jax.Array)
     chex.assert_shape(loss, (13,))
 
@@ -187,4 +200,4 @@ def test_without_ignore_the_loss_is_a_plain_array() -> None:
 def test_labels_of_another_shape_are_refused() -> None:
     """Outside of jaxtyping's checks, labels of one example would be compared with all."""
     with pytest.raises(ValueError, match=r"logits \(13, 5\) and labels \(1,\) do not match"):
-        inspect.unwrap(losses.softmax_cross_entropy)(jnp.ones((13, 5)), jnp.ones(1, jnp.int32))
+        inspect.unwrap(losses.softmax_cross_entropy)(jnp.asarray(LOGITS), jnp.asarray(LABELS[:1]))

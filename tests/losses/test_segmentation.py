@@ -34,9 +34,18 @@ def mean(loss: Weighted) -> jax.Array:
     return jnp.sum(loss.values * loss.weights) / jnp.sum(loss.weights)
 
 
-@functools.partial(jax.jit, static_argnums=0, static_argnames="ignore")
 def mean_and_gradient(loss: Callable, logits, labels, weights=(), *, ignore: int) -> tuple:
-    return jax.value_and_grad(lambda x: mean(loss(x, labels, *weights, ignore=ignore)))(logits)
+    def cost(logits: jax.Array) -> jax.Array:
+        return mean(loss(logits, jnp.asarray(labels), *weights, ignore=ignore))
+
+    return jax.value_and_grad(cost)(logits)
+
+
+@functools.cache
+def by_hand() -> tuple[np.ndarray, np.ndarray]:
+    """The mean and the gradient of the two images that are done by hand."""
+    of = functools.partial(mean_and_gradient, losses.pixel_cross_entropy, ignore=IGNORE)
+    return jax.device_get(jax.jit(of)(HAND_LOGITS, HAND_LABELS))
 
 
 def replaced(array: np.ndarray, index: object, value: float) -> np.ndarray:
@@ -61,7 +70,8 @@ def test_pixel_cross_entropy_by_hand() -> None:
     # The mean over all counted pixels, as PyTorch's cross_entropy(ignore_index=255) has it: 0.654.
     # The mean of the two images' means, 0.562, is another number.
     expected = (2 * right + wrong) / 3
-    np.testing.assert_allclose(np.sum(values) / np.sum(weights), expected, rtol=1e-6)
+    found = np.sum(np.asarray(values)) / np.sum(np.asarray(weights))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_the_mean_is_exact_when_micro_batches_count_different_numbers_of_pixels() -> None:
@@ -70,17 +80,13 @@ def test_the_mean_is_exact_when_micro_batches_count_different_numbers_of_pixels(
         for i in range(2)
     ]
     total, counted = np.sum([np.sum(part, axis=(1, 2, 3)) for part in parts], axis=0)
-    whole, _ = mean_and_gradient(
-        losses.pixel_cross_entropy, HAND_LOGITS, HAND_LABELS, ignore=IGNORE
-    )
+    whole, _ = by_hand()
     np.testing.assert_allclose(total / counted, whole, rtol=1e-6)
 
 
 def test_the_gradient_by_hand() -> None:
     """`(softmax - target) / 3` at each of the three counted pixels, 0 at the others."""
-    _, gradient = mean_and_gradient(
-        losses.pixel_cross_entropy, HAND_LOGITS, HAND_LABELS, ignore=IGNORE
-    )
+    _, gradient = by_hand()
     right, wrong, none = [1 / 12, -1 / 12], [-1 / 4, 1 / 4], [0, 0]
     np.testing.assert_allclose(gradient, [[[right, none, none]], [[wrong, right, none]]], rtol=1e-5)
 
@@ -99,27 +105,43 @@ def test_pixel_weights_multiply_the_values_and_not_the_weights() -> None:
 
 
 @both
-@pytest.mark.parametrize("ignore", [IGNORE, -1])
-def test_ignored_pixels_cost_nothing_and_teach_nothing(loss, ignore) -> None:
+def test_ignored_pixels_cost_nothing_and_teach_nothing(loss) -> None:
     """The loss is that of the other pixels alone; ignored logits need not be finite."""
     hidden = np.s_[:, :, 4:]
-    logits, labels = replaced(LOGITS, hidden, np.nan), replaced(LABELS, hidden, ignore)
-    value, gradient = mean_and_gradient(loss, logits, labels, ignore=ignore)
-    alone, expected = mean_and_gradient(loss, LOGITS[:, :, :4], LABELS[:, :, :4], ignore=IGNORE)
-    np.testing.assert_allclose(value, alone, rtol=1e-5)
-    np.testing.assert_allclose(gradient[:, :, :4], expected, rtol=1e-4, atol=1e-7)
-    np.testing.assert_array_equal(gradient[hidden], 0.0)
+    logits = replaced(LOGITS, hidden, np.nan)
+
+    @jax.jit
+    def masked_and_alone(logits: jax.Array, others: jax.Array) -> tuple:
+        masked = [
+            mean_and_gradient(loss, logits, replaced(LABELS, hidden, ignore), ignore=ignore)
+            for ignore in (IGNORE, -1)
+        ]
+        return masked, mean_and_gradient(loss, others, LABELS[:, :, :4], ignore=IGNORE)
+
+    masked, (alone, expected) = jax.device_get(masked_and_alone(logits, LOGITS[:, :, :4]))
+    for value, gradient in masked:
+        np.testing.assert_allclose(value, alone, rtol=1e-5)
+        np.testing.assert_allclose(gradient[:, :, :4], expected, rtol=1e-4, atol=1e-7)
+        np.testing.assert_array_equal(gradient[hidden], 0.0)
 
 
 @both
 def test_an_image_of_ignored_pixels_alone_has_weight_0(loss) -> None:
     labels = replaced(LABELS, 1, IGNORE)
-    values, weights = jax.jit(functools.partial(loss, ignore=IGNORE))(LOGITS, labels)
+
+    @jax.jit
+    def three_images_and_two(logits: jax.Array, others: jax.Array) -> tuple:
+        return (
+            loss(logits, jnp.asarray(labels), ignore=IGNORE),
+            mean_and_gradient(loss, logits, labels, ignore=IGNORE),
+            mean_and_gradient(loss, others, LABELS[::2], ignore=IGNORE),
+        )
+
+    found = jax.device_get(three_images_and_two(LOGITS, LOGITS[::2]))
+    (values, weights), (value, gradient), (alone, _) = found
     np.testing.assert_array_equal(values[1], 0.0)
     np.testing.assert_array_equal(weights[1], 0.0)
     np.testing.assert_array_equal(weights[0], 1.0)
-    value, gradient = mean_and_gradient(loss, LOGITS, labels, ignore=IGNORE)
-    alone, _ = mean_and_gradient(loss, LOGITS[::2], LABELS[::2], ignore=IGNORE)
     np.testing.assert_allclose(value, alone, rtol=1e-6)
     np.testing.assert_array_equal(gradient[1], 0.0)
 
@@ -127,9 +149,8 @@ def test_an_image_of_ignored_pixels_alone_has_weight_0(loss) -> None:
 def test_pixel_weights_of_ignored_pixels_may_be_anything() -> None:
     labels = replaced(LABELS, np.s_[:, 2], IGNORE)
     shares = replaced(np.ones(LABELS.shape, np.float32), np.s_[:, 2], np.inf)
-    value, gradient = mean_and_gradient(
-        losses.pixel_cross_entropy, LOGITS, labels, (shares,), ignore=IGNORE
-    )
+    of = functools.partial(mean_and_gradient, losses.pixel_cross_entropy, ignore=IGNORE)
+    value, gradient = jax.device_get(jax.jit(of)(LOGITS, labels, (shares,)))
     assert np.isfinite(value)
     assert np.isfinite(gradient).all()
     np.testing.assert_array_equal(gradient[:, 2], 0.0)

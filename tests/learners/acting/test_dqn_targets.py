@@ -41,8 +41,8 @@ def test_it_finds_the_fixed_point_of_the_bellman_equation(key):
     assert expected[2, 0, 1] == pytest.approx(2.533)
     np.testing.assert_allclose(found, expected, atol=0.02)
     assert measured["loss"].value[-1] < 1e-4
-    actions = learner.apply(state, {"view": jnp.eye(12, dtype=bool)}, key)
-    chosen = np.take_along_axis(expected.reshape(12, 2), actions[:, None], 1)[:, 0]
+    actions = jax.jit(learner.apply)(state, {"view": np.eye(12, dtype=bool)}, key)
+    chosen = np.take_along_axis(expected.reshape(12, 2), np.asarray(actions)[:, None], 1)[:, 0]
     np.testing.assert_array_equal(chosen, expected.reshape(12, 2).max(-1))  # there are ties
 
 
@@ -59,25 +59,35 @@ def test_one_step_is_the_formula(key):
         worlds=1,
         replay_moves=1,
     )
-    before = jax.jit(learner.init)(key, batch(2))
-    params = before.network.params
-    before = before.replace(target=jax.tree.map(lambda p: p + 0.1, params))
-    after, measured = jax.jit(learner.step)(before, batch(2), key)
-    seen = {name: array[0] for name, array in after.replay.items()}
 
     def values(params, view):
         return model.apply({"params": params}, view.astype(jnp.float32))
 
-    y = seen["reward"][0] + 0.8 * values(before.target, seen["next_view"]).max()
+    @jax.jit
+    def step():
+        before = learner.init(key, batch(2))
+        before = before.replace(target=jax.tree.map(lambda p: p + 0.1, before.network.params))
+        return before, *learner.step(before, batch(2), key)
 
-    def loss(params):
-        error = jnp.abs(values(params, seen["view"])[0, seen["action"][0]] - y)
-        return jnp.where(error < 1, error**2 / 2, error - 0.5)
+    @jax.jit
+    def by_hand(before, after):
+        params = before.network.params
+        seen = {name: array[0] for name, array in after.replay.items()}
+        y = seen["reward"][0] + 0.8 * values(before.target, seen["next_view"]).max()
 
-    assert measured["loss"].value == pytest.approx(float(loss(params)), rel=1e-5)
-    expected = jax.tree.map(lambda p, g: p - 0.1 * g, params, jax.grad(loss)(params))
+        def loss(params):
+            error = jnp.abs(values(params, seen["view"])[0, seen["action"][0]] - y)
+            return jnp.where(error < 1, error**2 / 2, error - 0.5)
+
+        value, gradient = jax.value_and_grad(loss)(params)
+        expected = jax.tree.map(lambda p, g: p - 0.1 * g, params, gradient)
+        target = jax.tree.map(lambda old, new: 0.75 * old + 0.25 * new, before.target, expected)
+        return value, expected, target
+
+    before, after, measured = step()
+    loss, expected, target = by_hand(before, after)
+    assert measured["loss"].value == pytest.approx(float(loss), rel=1e-5)
     chex.assert_trees_all_close(after.network.params, expected, rtol=1e-5)
-    target = jax.tree.map(lambda old, new: 0.75 * old + 0.25 * new, before.target, expected)
     chex.assert_trees_all_close(after.target, target, rtol=1e-5)
     assert measured["epsilon"].value == 0.25
 
@@ -120,7 +130,8 @@ def test_targets_bootstrap_through_a_truncation_but_not_a_termination(key):
         )
         return run(learner, 200, 8)(key)[0]
 
-    states = jax.jit(jax.vmap(train))(*jnp.array(list(values)).T)
+    states = jax.jit(jax.vmap(train))(*np.array(list(values)).T)
+    states = jax.tree.map(np.asarray, states)
     for member, (ends, value) in enumerate(values.items()):
         q = states.network.params["Dense_0"]["kernel"][member]
         np.testing.assert_allclose(q, value, atol=1e-3, err_msg=f"{ends}")

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -159,7 +160,7 @@ def torch_name(path: tuple, names: dict[str, str]) -> str:
 
 
 @functools.cache
-def twin(fixture: str) -> tuple[nn.Module, dict, jax.Array]:
+def twin(fixture: str) -> tuple[nn.Module, dict, np.ndarray]:
     """Our model, the PyTorch twin's weights in our layout, and the image."""
     model, shape, names, flattened = TWINS[fixture]
     batch, height, width, channels = shape
@@ -183,7 +184,7 @@ def twin(fixture: str) -> tuple[nn.Module, dict, jax.Array]:
         return weight.reshape(outputs, inputs).T
 
     shapes = jax.eval_shape(model.init, jax.random.key(0), image)
-    return model, jax.tree_util.tree_map_with_path(place, shapes), jnp.asarray(image)
+    return model, jax.tree_util.tree_map_with_path(place, shapes), image
 
 
 def close(ours: jax.Array, theirs: np.ndarray) -> None:
@@ -195,27 +196,36 @@ def channels_last(x: np.ndarray) -> np.ndarray:
     return np.moveaxis(x, 1, -1)
 
 
+@functools.cache
+def outputs(fixture: str) -> dict[str, Any]:
+    """The twin's logits, and its training pass where the fixture has one, as one program."""
+    model, variables, image = twin(fixture)
+
+    @jax.jit
+    def passes(variables: dict, image: jax.Array) -> dict[str, Any]:
+        found = {"eval": model.apply(variables, image)}
+        if f"{fixture}/train" in FIXTURE:
+            found["train"] = model.apply(
+                variables,
+                image,
+                train=True,
+                mutable=["batch_stats", "intermediates"],
+                capture_intermediates=lambda module, _: isinstance(module, nn.BatchNorm),
+            )
+        return found
+
+    return jax.tree.map(np.asarray, passes(variables, image))
+
+
 @pytest.mark.parametrize("fixture", TWINS)
 def test_logits_are_pytorchs(fixture) -> None:
-    model, variables, image = twin(fixture)
-    close(jax.jit(model.apply)(variables, image), channels_last(FIXTURE[f"{fixture}/eval"]))
+    close(outputs(fixture)["eval"], channels_last(FIXTURE[f"{fixture}/eval"]))
 
 
 @pytest.mark.parametrize("fixture", [key[:-6] for key in FIXTURE if key.endswith("/train")])
 def test_a_training_pass_and_its_running_statistics_are_pytorchs(fixture) -> None:
-    model, variables, image = twin(fixture)
-
-    @jax.jit
-    def train(variables: dict, image: jax.Array) -> tuple:
-        return model.apply(
-            variables,
-            image,
-            train=True,
-            mutable=["batch_stats", "intermediates"],
-            capture_intermediates=lambda module, _: isinstance(module, nn.BatchNorm),
-        )
-
-    logits, updated = train(variables, image)
+    _, variables, _ = twin(fixture)
+    logits, updated = outputs(fixture)["train"]
     close(logits, channels_last(FIXTURE[f"{fixture}/train"]))
 
     normalised = jax.tree.map(
@@ -223,7 +233,7 @@ def test_a_training_pass_and_its_running_statistics_are_pytorchs(fixture) -> Non
         updated["intermediates"],
     )
 
-    def check(path: tuple, old: jax.Array, new: jax.Array) -> None:
+    def check(path: tuple, old: np.ndarray, new: np.ndarray) -> None:
         theirs = FIXTURE[f"{fixture}/{torch_name(path, TWINS[fixture][2])}"]
         if path[-1].key == "var":
             # PyTorch divides by n - 1 what it keeps, and by n what it normalises with.
@@ -252,9 +262,8 @@ def test_local_response_norm_is_pytorchs() -> None:
 
 def test_a_new_residual_block_lets_its_input_through(key) -> None:
     model = ResNet((1,), num_classes=3, features=5, small_images=True)
-    image = jnp.asarray(draw("image", (2, 7, 7, 3)))
-    init = jax.jit(lambda key: model.init_with_output(key, image, capture_intermediates=True))
-    _, seen = init(key)
+    init = jax.jit(functools.partial(model.init_with_output, capture_intermediates=True))
+    _, seen = jax.tree.map(np.asarray, init(key, draw("image", (2, 7, 7, 3))))
     stem = np.maximum(seen["intermediates"]["BatchNorm_0"]["__call__"][0], 0)
     np.testing.assert_array_equal(seen["intermediates"]["BasicBlock_0"]["__call__"][0], stem)
 
