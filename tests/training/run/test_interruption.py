@@ -39,7 +39,10 @@ def test_a_signal_ends_a_call_that_python_cannot_leave(number):
         assert process.stdout.readline() == "listening\n"
         time.sleep(0.5)  # the call has begun
         process.send_signal(number)
-        _, said = process.communicate(timeout=30)
+        try:
+            _, said = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 75
     assert said == (
         "Stopped in a call that took more than 0.5 s, such as compiling. "
