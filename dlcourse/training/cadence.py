@@ -4,12 +4,14 @@ import dataclasses
 import math
 import re
 
+_LONGEST = 1e9  # of any unit; longer ones overflow
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(steps?|epochs?|%)")
 
 
 def is_duration(text: str) -> bool:
-    """Whether a text is a duration with its unit: `100 steps`, `2 epochs`, `5%`."""
-    return _DURATION.fullmatch(text) is not None
+    """Whether a text is a duration above 0 with its unit: `100 steps`, `2 epochs`, `5%`."""
+    match = _DURATION.fullmatch(text)
+    return match is not None and 0 < float(match[1]) <= _LONGEST
 
 
 @dataclasses.dataclass(frozen=True)

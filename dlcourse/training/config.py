@@ -1,7 +1,6 @@
 """The options that all experiments share: what a run computes, and where it is computed."""
 
 import dataclasses
-import math
 import pathlib
 import re
 from collections.abc import Mapping
@@ -10,10 +9,21 @@ from typing import Any, ClassVar, Literal
 import optax
 
 from dlcourse.data import Dataset
+from dlcourse.errors import UsageError
 from dlcourse.learner import Policy, Rule
 from dlcourse.training.cadence import Cadence, is_duration
-
-AT_LEAST_1, NOT_NEGATIVE = (1, math.inf), (0, math.inf)  # limits of a number
+from dlcourse.training.limits import (
+    ABOVE_0,
+    ANY,
+    AT_LEAST_1,
+    BELOW_1,
+    LARGEST,
+    NOT_NEGATIVE,
+    SHARE,
+    SIZE,
+    Limits,
+    check,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,29 +64,41 @@ class Config(Execution):
     A duration is a text with its unit: `100 steps`, `2 epochs`, or `5%` of the run.
 
     Attributes:
-        limits: minimum and maximum of a number, or of each of several, by field. An experiment
-            with fields of its own adds theirs: `training.Config.limits | {...}`.
+        limits: least and greatest value of a number, or of each of several, by field; every
+            field with numbers has an entry. An experiment with fields of its own adds theirs:
+            `training.Config.limits | {...}`.
         selects: fields of a comparison that only choose which of its rows are trained. A row is
             the same run whichever others are chosen, so they are not compared on resume.
+        distinct: other fields of which each value names a network, a search or a figure.
     """
 
-    limits: ClassVar[Mapping[str, tuple[float, float]]] = {
-        "seed": NOT_NEGATIVE,
-        "seeds": AT_LEAST_1,
-        "batch_size": AT_LEAST_1,
+    limits: ClassVar[Mapping[str, Limits]] = {
+        "seed": (0, LARGEST),
+        "seeds": (1, 10_000),
+        "batch_size": (1, 2**20),
+        "epochs": (ABOVE_0, 1_000_000),
         "steps": AT_LEAST_1,
-        "keep": AT_LEAST_1,
         "patience": AT_LEAST_1,
-        "accumulate": AT_LEAST_1,
-        # Fields that many experiments have:
+        "accumulate": (1, 2**20),
+        "ema": (0, BELOW_1),
+        "keep": AT_LEAST_1,
+        "num_processes": AT_LEAST_1,
+        "process_id": (0, LARGEST),
+        # Fields that several experiments have:
         "examples": AT_LEAST_1,
-        "features": AT_LEAST_1,
-        "hidden": AT_LEAST_1,
-        "dropout": (0, 1),
-        "shift": NOT_NEGATIVE,
+        "features": SIZE,
+        "hidden": SIZE,
+        "widths": SIZE,
+        "dropout": SHARE,
+        "shift": (0, 1000),
         "learning_rate": NOT_NEGATIVE,
+        "l1": NOT_NEGATIVE,
+        "l2": NOT_NEGATIVE,
+        "decay": NOT_NEGATIVE,
+        "early": AT_LEAST_1,
     }
     selects: ClassVar[frozenset[str]] = frozenset()
+    distinct: ClassVar[frozenset[str]] = frozenset()
 
     seed: int = 0
     """Seed of all random numbers of a run."""
@@ -108,18 +130,17 @@ class Config(Execution):
     def __post_init__(self) -> None:
         """Refuses impossible values; the message is for the command line."""
         for name, value in vars(self).items():
-            finite = not isinstance(value, float) or math.isfinite(value)
-            _require(finite, f"{name} is {value}; it must be a finite number")
-            low, high = self.limits.get(name, (-math.inf, math.inf))
-            most = "" if high == math.inf else f" and at most {high:g}"
-            for number in value if isinstance(value, tuple) else (value,):
-                _require(
-                    not isinstance(number, int | float) or low <= number <= high,
-                    f"{name} must be at least {low:g}{most}; it is {number}",
-                )
-        _require(self.epochs > 0, "epochs must be positive")
-        _require(self.ema is None or 0 <= self.ema < 1, "ema must lie in [0, 1)")
-        _require(_is_pattern(self.freeze), f"freeze is '{self.freeze}', not a regular expression")
+            check(name, value, self.limits.get(name, ANY))
+            if isinstance(value, tuple):
+                _require(bool(value), f"{name} needs at least one value")
+                if name in self.selects | self.distinct:
+                    once = len(set(value)) == len(value)
+                    _require(once, f"{name} has a value twice: {' '.join(map(str, value))}")
+        last = self.seed + self.seeds - 1
+        _require(last <= LARGEST, f"seed + seeds - 1 must be at most {LARGEST}; it is {last}")
+        _require(
+            _is_pattern(self.freeze), f"freeze must be a regular expression; it is '{self.freeze}'"
+        )
         _require(
             self.batch_size % self.accumulate == 0,
             f"batch_size {self.batch_size} is not a multiple of accumulate {self.accumulate}",
@@ -144,8 +165,17 @@ class Config(Execution):
         return max(1, round(epochs * len(data.splits["train"]) / self.batch_size))
 
     def total_steps(self, data: Dataset) -> int:
-        """The length of the run in steps, as schedules need it."""
-        return self.steps or self.steps_of(self.epochs, data)
+        """The length of the run in steps, as schedules need it.
+
+        Raises:
+            UsageError: the epochs are more steps than devices can count.
+        """
+        steps = self.steps or self.steps_of(self.epochs, data)
+        if steps > LARGEST:
+            raise UsageError(
+                f"--epochs {self.epochs:g} are {steps} steps; at most {LARGEST} can be counted."
+            )
+        return steps
 
     def cadence(self, duration: str, data: Dataset) -> Cadence:
         """The steps at which something due every `duration` is done; the last step is one."""
@@ -163,10 +193,9 @@ def _require(holds: bool, otherwise: str) -> None:
 
 def _is_pattern(text: str | None) -> bool:
     try:
-        re.compile(text or "")
+        return text is None or bool(re.compile(text).pattern)  # an empty one matches everything
     except re.error:
         return False
-    return True
 
 
 def as_json(config: Config) -> dict[str, Any]:

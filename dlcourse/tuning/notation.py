@@ -7,6 +7,7 @@ name=a/b/c          one of these values; commas join the parts of one value
 
 import dataclasses
 import difflib
+import itertools
 import shlex
 import types
 import typing
@@ -80,7 +81,7 @@ def _typed(name: str, text: str, config: type[Config], parse: Parse) -> Any:
 
 
 def require_valid(space: Space, config: Config) -> None:
-    """Checks that the experiment's config accepts the ends of the space.
+    """Checks that the experiment's config accepts the ends of the space and its whole numbers.
 
     Raises:
         UsageError: the space is empty, an option is unknown, or a value is invalid.
@@ -89,13 +90,22 @@ def require_valid(space: Space, config: Config) -> None:
         raise UsageError("The search space is empty: name at least one option.")
     for name, dimension in space.items():
         _require_option(name, type(config))
-        ends = [dimension.at(0.0), dimension.at(1.0)]
-        for value in dimension.values if isinstance(dimension, Choice) else ends:
+        for value in _examined(dimension):
             change: Values = {name: value}
             try:
                 dataclasses.replace(config, **change)
             except ValueError as error:
                 raise UsageError(f"{name} cannot be {value}: {error}.") from error
+
+
+def _examined(dimension: Dimension) -> Iterable[Any]:
+    """All values of a choice, both ends of a range, and then whole numbers, of which some may be
+    refused: a batch that is no multiple of `accumulate`."""
+    if isinstance(dimension, Choice):
+        return dimension.values
+    ends = [dimension.at(0.0), dimension.at(1.0)]
+    inside = range(dimension.low, dimension.high) if isinstance(dimension, Integer) else range(0)
+    return itertools.chain(ends, inside[:10_000])
 
 
 def _require_option(name: str, config: type[Config]) -> None:

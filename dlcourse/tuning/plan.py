@@ -13,6 +13,7 @@ from dlcourse.errors import UsageError, UserError
 from dlcourse.learner import require_honoured
 from dlcourse.training import Config, Experiment
 from dlcourse.training.config import EXECUTION, as_json
+from dlcourse.training.limits import LARGEST, check
 from dlcourse.training.run.selection import parse_monitor
 from dlcourse.tuning import methods, notation
 from dlcourse.tuning.side_by_side import metric_names
@@ -44,12 +45,13 @@ class Settings:
         Raises:
             UsageError: naming the option.
         """
-        if self.trials < 1:
-            raise UsageError("A search needs at least 1 trial.")
-        at_once = 1 if self.side_by_side is None else self.side_by_side
-        if self.seed < 0 or at_once < 1:
-            raise UsageError("--seed must not be negative, and --side-by-side at least 1.")
-        if self.prune and at_once > 1:
+        try:
+            check("--trials", self.trials, (1, 10_000))
+            check("--side-by-side", self.side_by_side, (1, 10_000))
+            check("--seed", self.seed, (0, LARGEST))
+        except ValueError as error:
+            raise UsageError(f"{error}.") from error
+        if self.prune and (self.side_by_side or 1) > 1:
             raise UsageError("Pruning stops single runs: leave out --side-by-side, or --prune.")
         if self.metric is not None:
             _parse_metric(self.metric)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dlcourse.errors import UsageError
 from dlcourse.training import Config, Experiment, Run
 from dlcourse.training.commands.compare import attempt
 from dlcourse.training.run.ends import Diverged, Ended
@@ -86,9 +87,13 @@ class Runner:
 
         Raises:
             Interrupted: a signal came; the run is saved.
+            UsageError: the values are within their limits and do not go together.
         """
         folder = self.folder / trials[0].run
-        config = dataclasses.replace(self.config, **trials[0].values, workdir=folder)
+        try:
+            config = dataclasses.replace(self.config, **trials[0].values, workdir=folder)
+        except ValueError as error:
+            raise UsageError(f"Trial {trials[0].number} is impossible: {error}.") from error
         experiment = self._experiment(trials, config)
         hooks = None
         if judge is not None:

@@ -17,6 +17,12 @@ from dlcourse import analysis, data, environments, learners, models, optim, trai
 class Config(training.Config):
     """A mouse learns to eat cheese and to avoid poison, with a field of view of 5x5 squares."""
 
+    limits = training.Config.limits | {
+        "discount": training.SHARE,
+        "explore": training.SHARE,
+        "explore_steps": training.AT_LEAST_1,
+    }
+
     network: Literal["cnn", "mlp"] = "cnn"
     """Q-network: `mlp` is the deck's first model, `cnn` its second."""
     learning_rate: float = 1e-3

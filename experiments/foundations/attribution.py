@@ -27,6 +27,8 @@ from dlcourse import analysis, data, learners, losses, models, optim, training
 class Config(training.Config):
     """An MLP on handwritten digits, with attributions of its outputs to pixels."""
 
+    limits = training.Config.limits | {"background": (1, 10_000)}
+
     dataset: str = "digits"
     """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     hidden: tuple[int, ...] = (64, 32)

@@ -22,7 +22,11 @@ from dlcourse import analysis, data, learners, losses, models, optim, training
 class Config(training.Config):
     """Networks with one hidden layer, by width and number of training examples."""
 
-    limits = training.Config.limits | dict.fromkeys(("sizes", "widths"), training.AT_LEAST_1)
+    limits = training.Config.limits | {
+        "sizes": training.AT_LEAST_1,
+        "acceptable": training.NOT_NEGATIVE,
+    }
+    distinct = frozenset({"widths"})
     selects = frozenset({"sizes"})
 
     dataset: str = "digits"

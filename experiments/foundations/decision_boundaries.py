@@ -21,11 +21,18 @@ import jax
 import numpy as np
 
 from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(training.Config):
     """Logistic regression, polynomial features, and a small and a large network."""
+
+    limits = training.Config.limits | {
+        "degree": (1, 30),  # 495 monomials; the program grows with each
+        "small": training.SIZE,
+        "large": training.SIZE,
+    }
 
     dataset: Literal["spirals", "two_moons"] = "spirals"
     """Generated set of points."""
@@ -46,6 +53,8 @@ class Config(training.Config):
 
 
 def experiment(config: Config) -> training.Experiment:
+    if config.small == config.large:
+        raise UsageError("--small and --large are the same network.")
     points = getattr(data.generated, config.dataset)(config.seed)
     classifiers = {
         "logistic regression": models.Polynomial(1, 2),

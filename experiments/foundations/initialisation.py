@@ -27,6 +27,8 @@ SCHEMES = sorted(INITIALIZERS)
 class Config(training.Config):
     """A deep multi-layer perceptron under each initialisation scheme."""
 
+    limits = training.Config.limits | {"layers": (1, 100), "width": training.SIZE}
+
     dataset: str = "digits"
     """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     activation: Literal["tanh", "relu"] = "relu"

@@ -27,6 +27,8 @@ PUBLISHED = {"dropout": 0.018, "ridge": 0.023, "multinomial": 0.072, "LDA": 0.12
 class Config(training.Config):
     """A network with dropout, one with ridge, multinomial regression, and LDA."""
 
+    limits = training.Config.limits | {"ridge": training.NOT_NEGATIVE}
+
     classifier: Literal["dropout", "ridge", "multinomial"] = "dropout"
     """Classifier that a run trains. LDA has a closed form and needs no run."""
     dataset: str = "digits"

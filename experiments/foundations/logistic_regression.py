@@ -23,6 +23,8 @@ from dlcourse import analysis, data, learners, training
 class Config(training.Config):
     """Logistic regression by gradient descent, with a gradient written by hand."""
 
+    limits = training.Config.limits | {"l2": training.POSITIVE, "tolerance": training.NOT_NEGATIVE}
+
     dataset: Literal["breast_cancer", "digits"] = "breast_cancer"
     """Breast cancer has two classes and 30 features; digits has ten classes."""
     multinomial: bool = False

@@ -38,6 +38,8 @@ OPTIMIZERS = {
 class Config(training.Config):
     """Five optimizers on Rosenbrock's function, on Beale's function and in a ravine."""
 
+    limits = training.Config.limits | {"rates": (1, 1000), "steps": (1, 100_000)}
+
     surface: Literal["Rosenbrock", "Beale", "ravine"] = "Rosenbrock"
     """Surface that a run minimises."""
     rates: int = 41
@@ -46,8 +48,6 @@ class Config(training.Config):
     """Number of steps of each optimizer."""
     batch_size: int = 1
     """Unused: a surface has no examples."""
-
-    limits = training.Config.limits | {"rates": training.AT_LEAST_1}
 
 
 def experiment(config: Config) -> training.Experiment:

@@ -42,6 +42,13 @@ SPACE = {
 class Config(training.Config):
     """Random search against grids of 8, 27 and 64 trials."""
 
+    limits = training.Config.limits | {
+        "levels": (2, 20),
+        "random_trials": (1, 10_000),
+        "weight_decay": training.NOT_NEGATIVE,
+    }
+    distinct = frozenset({"levels"})
+
     dataset: str = "digits"
     """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     levels: tuple[int, ...] = (2, 3, 4)

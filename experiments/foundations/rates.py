@@ -25,6 +25,8 @@ from dlcourse import analysis, data, learners, losses, models, optim, training
 class Config(training.Config):
     """The same multi-layer perceptron under eight schedules of the learning rate."""
 
+    limits = training.Config.limits | {"clip_norm": training.POSITIVE}
+
     dataset: str = "digits"
     """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     hidden: tuple[int, ...] = (64, 64)

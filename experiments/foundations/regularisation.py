@@ -38,6 +38,8 @@ Regulariser = Literal[
 class Config(training.Config):
     """Seven regularisers, one at a time, on a large network with few training examples."""
 
+    limits = training.Config.limits | {"wrong": training.SHARE}
+
     regulariser: Regulariser = "none"
     """Regulariser of a run."""
     dataset: str = "digits"

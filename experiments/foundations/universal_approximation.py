@@ -29,6 +29,9 @@ from dlcourse.models.foundations.activations import ACTIVATIONS
 class Config(training.Config):
     """Networks of several widths fitted to a curve, beside linear networks and random features."""
 
+    limits = training.Config.limits | {"slope": training.POSITIVE}
+    distinct = frozenset({"widths"})
+
     curve: Literal["wave", "triangle", "chirp"] = "wave"
     """Function on [-1, 1] to approximate."""
     activation: Literal["tanh", "sigmoid", "relu", "swish"] = "tanh"

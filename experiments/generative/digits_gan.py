@@ -17,6 +17,8 @@ from dlcourse import analysis, data, learners, models, optim, training
 class Config(training.Config):
     """A generative adversarial network on digits."""
 
+    limits = training.Config.limits | {"latent": training.SIZE}
+
     dataset: str = "digits"
     """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     latent: int = 32

@@ -36,11 +36,10 @@ class Config(training.Config):
     """Plain and adversarial training, both under attack."""
 
     limits = training.Config.limits | {
-        "epsilon": training.NOT_NEGATIVE,
-        "attack_step_size": training.NOT_NEGATIVE,
-        **dict.fromkeys(
-            ("attack_steps", "test_steps", "restarts", "attacked"), training.AT_LEAST_1
-        ),
+        "epsilon": training.SHARE,
+        "attack_step_size": training.POSITIVE,
+        "attacked": training.AT_LEAST_1,
+        **dict.fromkeys(("attack_steps", "test_steps", "restarts"), (1, 1000)),
     }
 
     kind: Literal["plain", "adversarial"] = "adversarial"

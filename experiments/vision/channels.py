@@ -23,6 +23,9 @@ from dlcourse.learner import Trained
 class Config(training.Config):
     """A convolutional network, with the maps of one of its layers."""
 
+    limits = training.Config.limits | {"channels": (0, 2**16)}
+    distinct = frozenset({"channels"})
+
     dataset: str = "digits"
     """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     features: tuple[int, ...] = (16, 32)

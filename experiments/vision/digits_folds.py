@@ -22,7 +22,7 @@ from dlcourse.errors import UsageError
 class Config(training.Config):
     """A convolutional network with batch normalisation, trained once per fold."""
 
-    limits = training.Config.limits | {"folds": (2, 100), "fold": training.NOT_NEGATIVE}
+    limits = training.Config.limits | {"folds": (2, 100), "fold": (0, 99)}
 
     fold: int = 0
     """Fold that a run is tested on, counted from 0."""

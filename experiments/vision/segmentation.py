@@ -47,7 +47,7 @@ class Config(training.Config):
     limits = training.Config.limits | {
         "height": training.NOT_NEGATIVE,
         "width": (0.5, 100),
-        "crop": training.AT_LEAST_1,
+        "crop": (1, 10_000),
         "light": (0, 1),
     }
     selects = frozenset({"losses"})

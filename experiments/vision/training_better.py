@@ -47,10 +47,8 @@ class Config(training.Config):
     """Eleven changes to the training of one convolutional network, one at a time."""
 
     limits = training.Config.limits | {
-        "decay": training.NOT_NEGATIVE,
-        "smoothing": (0, 1),
-        "norm": (1e-3, 1e3),
-        "early": training.AT_LEAST_1,
+        "smoothing": training.SHARE,
+        "norm": training.POSITIVE,
     }
 
     trick: Trick = "plain"

@@ -16,14 +16,14 @@ from tests import ROOT
 MLP = "experiments/foundations/mnist_mlp.py"
 
 
-def launch(*args, cwd=ROOT):
+def launch(*args, cwd=ROOT, env=()):
     outside = {n: v for n, v in os.environ.items() if not n.startswith(("SLURM", "DLCOURSE"))}
     command = [str(ROOT / "launch" / args[0]), *args[1:]]
     if args[0].endswith(".py"):
         command.insert(0, sys.executable)
     return subprocess.run(
-        command, cwd=cwd, env=outside | {"PYTHON": "python"}, capture_output=True, text=True,
-        timeout=60, check=False,
+        command, cwd=cwd, env=outside | {"PYTHON": "python"} | dict(env), capture_output=True,
+        text=True, timeout=60, check=False,
     )  # fmt: skip
 
 
@@ -100,6 +100,60 @@ def test_a_sweep_is_one_run_per_line(tmp_path):
         f"python {MLP} --learning-rate 0.1 --workdir runs/rates/1",
         f"python {MLP} --learning-rate 0.2 --workdir runs/rates/2",
     ]
+
+
+SWEEP = (
+    "--evaluate-every '2 epochs' --freeze \"Dense_0/(kernel|bias)\"\r\n"
+    "--learning-rate 0.1 --freeze '$(touch made).*' "  # the last line without its newline
+)
+
+
+def task(number, folder):
+    """Task `number` of an array, whose program prints its arguments."""
+    program = folder / "program"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
+    return launch(
+        "slurm_array.sh", "sweep.txt", MLP, "--seed", "3",
+        cwd=folder, env={"PYTHON": str(program), "SLURM_ARRAY_TASK_ID": number},
+    )  # fmt: skip
+
+
+def test_a_task_of_a_sweep_gets_the_words_of_its_line(tmp_path):
+    (tmp_path / "sweep.txt").write_bytes(SWEEP.encode())
+    first, last = task("1", tmp_path), task("2", tmp_path)
+    common = ["-u", MLP, "--seed", "3"]
+    assert first.stdout.splitlines() == [
+        *common, "--evaluate-every", "2 epochs", "--freeze", "Dense_0/(kernel|bias)",
+        "--workdir", "runs/sweep/1",
+    ]  # fmt: skip
+    assert last.stdout.splitlines() == [
+        *common, "--learning-rate", "0.1", "--freeze", "$(touch made).*",
+        "--workdir", "runs/sweep/2",
+    ]  # fmt: skip
+    assert (first.returncode, last.returncode) == (0, 0)
+    # A dry run prints the same words, quoted for a shell.
+    described = launch("slurm_array.sh", "--dry-run", "sweep.txt", MLP, "--seed", "3", cwd=tmp_path)
+    words = [shlex.split(line)[1:] for line in described.stdout.splitlines()]
+    assert words == [done.stdout.splitlines()[1:] for done in (first, last)]
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "message"),
+    [
+        ("--seed 1\n--seed 2\n", "3", "Line 3 of sweep.txt is missing or empty"),
+        ("--seed 1\n--seed 2\n", "0", "the file has the lines 1 to 2."),
+        ("--seed 1\n \r\n--seed 3", "2", "the file has the lines 1 to 3."),
+        ("", "1", "the file has the lines 1 to 0."),
+        ("--freeze 'Dense\n", "1", "Line 1 of sweep.txt has a quote without its end"),
+    ],
+)
+def test_a_task_without_a_line_of_its_own_trains_nothing(text, number, message, tmp_path):
+    (tmp_path / "sweep.txt").write_bytes(text.encode())
+    done = task(number, tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize("script", ["slurm.sh", "slurm_array.sh", "mpi.sh", "tpu_vm.sh"])

@@ -175,7 +175,7 @@ def test_a_pattern_that_matches_no_parameter_is_refused(kind, tmp_path):
 
 
 def test_a_wrong_regular_expression_is_refused():
-    with pytest.raises(ValueError, match=r"freeze is '\(', not a regular expression"):
+    with pytest.raises(ValueError, match=r"freeze must be a regular expression; it is '\('"):
         Config(freeze="(")
 
 

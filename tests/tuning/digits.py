@@ -28,7 +28,7 @@ class Config(training.Config):
     augmented: bool = False
     hidden: tuple[int, ...] = (7,)
     width: int | None = None
-    only: tuple[str, ...] = ()
+    only: tuple[str, ...] = ("a",)
 
 
 class Net(nn.Module):

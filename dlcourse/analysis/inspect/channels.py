@@ -9,7 +9,7 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from dlcourse.errors import UserError
+from dlcourse.errors import UsageError
 
 
 def channel_maps(
@@ -24,7 +24,7 @@ def channel_maps(
         layer: the name of a submodule, such as `Conv_1`.
 
     Raises:
-        UserError: the model has no such layer, or the layer's output is not a map.
+        UsageError: the model has no such layer, or the layer's output is not a map.
     """
     _, kept = model.apply(
         variables, images, capture_intermediates=lambda module, _: module.name == layer
@@ -32,7 +32,7 @@ def channel_maps(
     found = jax.tree.leaves(kept.get("intermediates", {}).get(layer, {}))
     if len(found) != 1 or found[0].ndim != 4:
         names = ", ".join(variables["params"])
-        raise UserError(
+        raise UsageError(
             f"'{layer}' is not a layer with feature maps of this model; it has {names}."
         )
     return found[0]
@@ -47,7 +47,7 @@ def check_channels(
     """Checks before training that a layer and its channels exist.
 
     Raises:
-        UserError: the model has no such layer, or the layer no such channel.
+        UsageError: the model has no such layer, or the layer no such channel.
     """
 
     def maps() -> Array:
@@ -56,7 +56,7 @@ def check_channels(
     count = jax.eval_shape(maps).shape[-1]
     for channel in channels:
         if not 0 <= channel < count:
-            raise UserError(f"'{layer}' has the channels 0 to {count - 1}; {channel} is not one.")
+            raise UsageError(f"'{layer}' has the channels 0 to {count - 1}; {channel} is not one.")
 
 
 def channel_similarity(

@@ -120,7 +120,7 @@ def from_json(kind: type[Config], written: Mapping[str, Any]) -> Config:
     """The config that `config.json` holds; where a run was computed stays as it is here.
 
     Raises:
-        UserError: the experiment's config has other fields now.
+        UserError: the experiment's config has other fields or limits now.
     """
     fields = typing.get_type_hints(kind)
     unknown = [name for name in written if name not in fields and name not in EXECUTION]
@@ -128,7 +128,11 @@ def from_json(kind: type[Config], written: Mapping[str, Any]) -> Config:
         raise UserError(f"The experiment's config no longer has {', '.join(unknown)}.")
     known = {name: value for name, value in written.items() if name in fields}
     place = EXECUTION - {"stream", "checkpoint_every"}
-    return kind(**{n: _typed(v, fields[n]) for n, v in known.items() if n not in place})
+    typed = {n: _typed(v, fields[n]) for n, v in known.items() if n not in place}
+    try:
+        return kind(**typed)
+    except ValueError as error:
+        raise UserError(f"The experiment's config refuses that of the run: {error}.") from error
 
 
 def _typed(value: Any, hint: Any) -> Any:

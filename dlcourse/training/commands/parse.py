@@ -6,11 +6,13 @@ import inspect
 import os
 import pathlib
 import sys
+import typing
 from collections.abc import Sequence
 from typing import Annotated, Any, Generic, NoReturn, TypeVar
 
 from dlcourse.errors import UsageError
 from dlcourse.training.config import Config
+from dlcourse.training.limits import described
 
 C = TypeVar("C", bound=Config)
 
@@ -42,6 +44,7 @@ def parse_command(config: type[C], args: Sequence[str], prog: str) -> Command[C]
     kind: Any = dataclasses.make_dataclass(
         config.__name__,
         [
+            *_with_limits(config),
             ("dry_run", Annotated[bool, tyro.conf.arg(help=DRY_RUN)], False),
             ("replay", Annotated[int | None, tyro.conf.arg(help=REPLAY)], None),
         ],
@@ -87,6 +90,21 @@ def parse(
 def _exit(message: str) -> NoReturn:
     print(f"error: {message}", file=sys.stderr)
     sys.exit(2)
+
+
+def _with_limits(config: type[Config]) -> list[tuple[str, Any, Any]]:
+    """The fields that have limits, for `--help` to show them behind the default."""
+    import tyro
+
+    hints = typing.get_type_hints(config, include_extras=True)
+    shown = []
+    for field in dataclasses.fields(config):
+        if field.name in config.limits:
+            hint = f"(default: %s; {described(config.limits[field.name])})"
+            arg = tyro.conf.arg(help_behavior_hint=hint.__mod__)
+            own = dataclasses.field(default=field.default)
+            shown.append((field.name, Annotated[hints[field.name], arg], own))
+    return shown
 
 
 def _own_options_first(config: type[Config], first: type[Config]) -> None:

@@ -1,5 +1,6 @@
 """Where arrays live: one mesh, and a short list of rules from parameter paths to mesh axes."""
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -34,20 +35,21 @@ def make_mesh(text: str, devices: Sequence[jax.Device] | None = None) -> Mesh:
         UsageError: an unknown axis, or sizes that do not multiply to the number of devices.
     """
     devices = jax.devices() if devices is None else devices
-    sizes = dict.fromkeys(AXES, 1)
-    for part in filter(None, text.split(",")):
+    sizes: dict[str, int] = {}
+    for part in text.split(","):
         axis, _, size = part.strip().partition("=")
-        if axis not in AXES or not re.fullmatch(r"-1|[1-9]\d*", size):
+        if axis not in AXES or axis in sizes or not re.fullmatch(r"-1|[1-9]\d*", size):
             raise UsageError(
                 f"--mesh '{text}': '{part}' is not an axis of {', '.join(AXES)} with its size. "
                 "Write, for example, --mesh data=4,fsdp=2"
             )
         sizes[axis] = int(size)
+    sizes = {axis: sizes.get(axis, 1) for axis in AXES}
     free = [axis for axis in AXES if sizes[axis] == -1]
-    known = int(np.prod([size for size in sizes.values() if size != -1]))
+    known = math.prod(size for size in sizes.values() if size != -1)
     if len(free) == 1:
         sizes[free[0]] = len(devices) // known
-    if len(free) > 1 or int(np.prod(list(sizes.values()))) != len(devices):
+    if len(free) > 1 or math.prod(sizes.values()) != len(devices):
         raise UsageError(
             f"--mesh '{text}' does not cover the {len(devices)} devices that are here: the sizes "
             "must multiply to their number (one axis may be -1)."

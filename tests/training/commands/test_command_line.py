@@ -23,7 +23,8 @@ def test_help_shows_every_option_with_type_default_and_meaning(tmp_path):
     assert done.returncode == 0
     plain = re.sub(r"[│╭╮╰╯─]", " ", done.stdout)
     words = " ".join(plain.split())
-    assert "--learning-rate FLOAT Learning rate of Adam. (default: 0.001)" in words
+    assert "Dropout rate of each hidden layer. (default: 0.4; at least 0 and at most 1)" in words
+    assert "--learning-rate FLOAT Learning rate of Adam. (default: 0.001; at least 0)" in words
     assert "--seeds INT Number of seeds" in words
     assert "--precision {float32,bfloat16}" in words
     assert words.index("--dropout") < words.index("--seed ")  # what is its own comes first
@@ -46,13 +47,15 @@ def test_help_shows_every_option_with_type_default_and_meaning(tmp_path):
         (["--learning-rat", "0.1"], ["--learning-rat", "--learning-rate"]),
         (["--epochs", "many"], ["--epochs", "many"]),
         (["--precision", "float8"], ["float8", "bfloat16"]),
-        (["--epochs", "-1"], ["epochs must be positive"]),
+        (["--epochs", "-1"], ["epochs must be above 0; it is -1"]),
         (["--hidden", "64", "0"], ["hidden must be at least 1; it is 0"]),
-        (["--dropout", "1.5"], ["dropout must be at least 0 and at most 1; it is 1.5"]),
+        (["--dropout", "1.5"], ["dropout must be at most 1; it is 1.5"]),
         (["--learning-rate", "nan"], ["learning_rate is nan", "finite"]),
         (["--evaluate-every", "soon"], ["evaluate_every", "soon", "100 steps"]),
         (["--accumulate", "3"], ["batch_size 128", "3"]),
         (["--mesh", "rows=2"], ["rows=2", "data, fsdp, tensor"]),
+        (["--mesh", ""], ["'' is not an axis", "data, fsdp, tensor"]),
+        (["--mesh", "data=1,data=1"], ["'data=1' is not an axis"]),
         (["--mesh", "data=3"], ["data=3", "1 devices"]),
     ],
 )
@@ -87,7 +90,8 @@ def test_an_experiment_adds_limits_of_its_own():
 
     assert Config(folds=2, radius=0).radius == 0
     for wrong, message in (
-        ({"folds": 1}, "folds must be at least 2 and at most 10; it is 1"),
+        ({"folds": 1}, "folds must be at least 2; it is 1"),
+        ({"folds": 11}, "folds must be at most 10; it is 11"),
         ({"radius": -0.5}, "radius must be at least 0; it is -0.5"),
         ({"seeds": 0}, "seeds must be at least 1"),
     ):

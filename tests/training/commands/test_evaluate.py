@@ -234,3 +234,9 @@ def test_a_dry_run_describes_and_leaves_nothing(tmp_path):
     assert "params/Dense_0/bias" in lines["No"]
     assert "FLOPs" in lines["A"]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_saved_config_beyond_the_limits_is_refused():
+    """Of a run from before the limits, or edited since."""
+    with pytest.raises(UserError, match="refuses that of the run: batch_size must be at least 1"):
+        evaluate.from_json(Config, {"batch_size": 0})
