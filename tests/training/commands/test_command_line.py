@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 
+import jax
 import pytest
 
 from dlcourse import training
+from dlcourse.training.engine.programs import Programs
 from dlcourse.training.run import curves, drawing
 from tests.training.commands.calls import MLP, PLAIN, alone, run
 
@@ -198,11 +200,16 @@ def test_devices_that_are_not_here(tmp_path):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_memory_that_is_exhausted(tmp_path):
-    """More than any machine has; the message says what to lower."""
-    done = run(*QUICK, "--hidden", "10000000000", "--workdir", "run", cwd=tmp_path)
+def test_memory_that_is_exhausted(tmp_path, monkeypatch):
+    """The message says what to lower."""
+
+    def init(programs):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 7 bytes.")
+
+    monkeypatch.setattr(Programs, "init", init)
+    done = run(*QUICK, "--workdir", "run", cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: Memory is exhausted (")
+    assert done.stderr.startswith("error: Memory is exhausted (RESOURCE_EXHAUSTED: Out of memory")
     assert "Lower --batch-size, --seeds or the size of the model" in done.stderr
 
 
