@@ -125,7 +125,7 @@ class Config(Execution):
     freeze: str | None = None
     """Regex of paths, such as `Dense_0/kernel`, of weights that keep their initial values."""
     skip_damaged: bool = False
-    """Skip and count streamed examples that cannot be decoded, instead of ending the run."""
+    """Skip and count examples that cannot be decoded, instead of ending the run."""
 
     def __post_init__(self) -> None:
         """Refuses impossible values; the message is for the command line."""

@@ -162,8 +162,9 @@ def test_a_signal_stops_decoding_within_an_example(number, tmp_path):
 
 
 PROGRAM = """
-import sys, time, pathlib, numpy as np
+import signal, sys, time, pathlib, numpy as np
 from dlcourse.data import cache
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 class Slow:
     def __len__(self): return 10_000
     def __getitem__(self, index):

@@ -54,7 +54,7 @@ def run(monkeypatch, main, *args):
     """The exit status of a command."""
     monkeypatch.setattr(sys, "argv", ["program", *map(str, args)])
     # The settings of a whole process, which is that of all tests here.
-    monkeypatch.setattr(process, "prepare_process", lambda config: None)
+    monkeypatch.setattr(process, "prepare_process", lambda *_: None)
     with pytest.raises(SystemExit) as ended:
         sys.exit(main())
     return ended.value.code or 0

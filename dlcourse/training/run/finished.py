@@ -83,7 +83,7 @@ class Run:
         augmentation and changing weights; `measure("train")` is free of them.
         """
         # On one device, so that a single process can compute it.
-        mesh = sharding.make_mesh("", jax.local_devices()[:1])
+        mesh = sharding.make_mesh("data=1", jax.local_devices()[:1])
         loop = Loop(self.experiment, self.config, RunFolder(self.folder), mesh, Silent())
         judged = without_optimizer(self.state)
         placed = jax.tree.map(lambda leaf: sharding.place(leaf, mesh), judged)

@@ -94,7 +94,8 @@ def test_what_a_run_leaves_behind(whole):
     assert summary["metrics"] == result.summary["metrics"]
     assert set(summary) == {
         "experiment", "parameters", "steps", "seconds", "start_seconds", "compile_seconds",
-        "examples_per_second", "time", "metrics", "best",
+        "examples_per_second", "time", "metrics", "diverged_seeds",
+        "best",
     }  # fmt: skip
     assert set(summary["metrics"]) == {"train", "validation", "test"}
     assert (folder / "checkpoints" / "23").is_dir()
