@@ -79,10 +79,11 @@ def make_feed(
     """
     if data.damaged and not skip_damaged:
         raise Unreadable(data.name, *next(iter(data.damaged.items())))
-    first, _ = processes.agree(int(data.in_memory), False)
-    _, differ = processes.agree(0, bool(first) != data.in_memory)
-    if differ:  # a disk without room for the cache; their programs would wait for each other
-        raise UserError(f"'{data.name}' fits on the disks of some processes only; use --stream.")
+    if len({device.process_index for device in mesh.devices.flat}) > 1:
+        first, _ = processes.agree(int(data.in_memory), False)
+        _, differ = processes.agree(0, bool(first) != data.in_memory)
+        if differ:  # a disk without room for the cache; their programs would wait for each other
+            raise UserError(f"'{data.name}' fits on some processes' disks only; use --stream.")
     if data.in_memory:
         return Resident(data, batch_size, seeds, single, capacity, mesh)
     return Streamed(data, batch_size, seeds, single, capacity, mesh, skip_damaged)
