@@ -197,6 +197,7 @@ def test_the_kubernetes_job_gives_each_pod_what_a_process_reads():
     assert "--workdir" in container["command"]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(150)
 def test_pods_of_the_kubernetes_job_find_each_other(tmp_path):
     """Each on a loopback address of its own, under the name that the Service gives it."""

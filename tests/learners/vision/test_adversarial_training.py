@@ -70,6 +70,7 @@ def test_the_step_is_the_learners_own_on_attacked_images(start, examples, key) -
     assert metrics["loss"].value > clean["loss"].value
 
 
+@pytest.mark.long
 def test_adversarial_training_withstands_what_plain_training_does_not(start, examples, key) -> None:
     """On the test images, under a stronger attack than either has seen."""
     digits = load_images("digits")

@@ -93,6 +93,7 @@ def whole(tmp_path_factory, without_curves):
         return training.run(slow.experiment, config, name="slow", silent=True)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(280)
 def test_stopped_killed_and_resumed_by_another_number_of_processes(whole, tmp_path, monkeypatch):
     """2 processes, SIGTERM to one; 1 with 2 devices, SIGTERM; 2, SIGKILL of one; 2 to the end."""

@@ -149,6 +149,7 @@ with Checkpoints(pathlib.Path(sys.argv[1])) as checkpoints:
 """
 
 
+@pytest.mark.long
 def test_killed_at_random_moments_while_saving(tmp_path):
     """Each start restores what the one before had saved, checks every value, and saves on."""
     chance = random.Random(7)
