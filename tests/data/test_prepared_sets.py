@@ -272,5 +272,7 @@ def test_all_processes_have_a_set_in_memory_or_none(others, place, monkeypatch):
     prepare(place, {"train": rows(24)})
     monkeypatch.setattr(processes, "agree", lambda number, stop: (int(others), stop))
     found, mesh = data.images("given", stream=others), make_mesh(Config())
-    with pytest.raises(UserError, match="on the disks of some processes only; use --stream"):
+    make_feed(found, 8, [0], True, 1, mesh)  # a process by itself asks nobody
+    monkeypatch.setattr(processes, "are_joined_by", lambda mesh: True)
+    with pytest.raises(UserError, match="fits on some processes' disks only; use --stream"):
         make_feed(found, 8, [0], True, 1, mesh)

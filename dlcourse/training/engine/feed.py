@@ -79,7 +79,7 @@ def make_feed(
     """
     if data.damaged and not skip_damaged:
         raise Unreadable(data.name, *next(iter(data.damaged.items())))
-    if len({device.process_index for device in mesh.devices.flat}) > 1:
+    if processes.are_joined_by(mesh):
         first, _ = processes.agree(int(data.in_memory), False)
         _, differ = processes.agree(0, bool(first) != data.in_memory)
         if differ:  # a disk without room for the cache; their programs would wait for each other

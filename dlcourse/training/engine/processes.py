@@ -159,6 +159,11 @@ def alone() -> bool:
     return jax.process_count() == 1
 
 
+def are_joined_by(mesh: Mesh) -> bool:
+    """Whether the devices of a mesh belong to several processes, which then act together."""
+    return len({device.process_index for device in mesh.devices.flat}) > 1
+
+
 def is_first() -> bool:
     """Whether this is process 0, the one that writes, draws and prints."""
     return jax.process_index() == 0
