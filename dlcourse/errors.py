@@ -26,18 +26,13 @@ class Stopped(UserError):
 
 
 class Unreadable(UserError):
-    """One example of a set cannot be read; others may be.
-
-    Attributes:
-        why: the first line of the cause.
-    """
+    """One example of a set cannot be read, `why`; others may be."""
 
     def __init__(self, name: str, number: int, why: str) -> None:
         super().__init__(
             f"Example {number} of '{name}' cannot be read: {why}\n"
             "Mend it, or leave such examples out with --skip-damaged."
         )
-        self.why = why
 
 
 def reason(error: Exception) -> str:

@@ -12,6 +12,7 @@ import tyro
 from dlcourse.errors import UserError
 from dlcourse.training.commands.parse import load_experiment, parse
 from dlcourse.training.commands.process import prepare_process
+from dlcourse.training.run.written import read_object
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +48,7 @@ def run_command(
         module = load_experiment(options.experiment)
         config = parse(module.Config, of_experiment, options.experiment.name)
         prepare_process(config)
-        earlier = json.loads(options.compare.read_text()) if options.compare else None
+        earlier = read_object(options.compare) if options.compare else None
         figures = measures(options, module, config)
         report(figures, earlier)
         if options.json:

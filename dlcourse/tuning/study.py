@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from dlcourse.errors import UsageError, UserError
+from dlcourse.training.run.written import read_object
 from dlcourse.tuning.lock import FileLock, JournalLock
 from dlcourse.tuning.methods import Method
 from dlcourse.tuning.space import Space, Values
@@ -98,7 +99,7 @@ class Study:
                 unfinished.write_text(json.dumps(now, indent=2) + "\n")
                 unfinished.replace(place)
                 return
-        before = json.loads(place.read_text())
+        before = read_object(place)
         differing = [
             f"{name} was {before.get(name)} and is {now.get(name)}"
             for name in sorted(before.keys() | now.keys())

@@ -58,3 +58,11 @@ def test_half_a_line_in_the_journal_is_forgotten(tmp_path):
     journal.write_bytes(whole[:-60] + b"}\n" + whole)
     with pytest.raises(UserError, match=r"journal\.log is damaged"):
         work(tmp_path, 0.0, trials=4)
+
+
+def test_a_damaged_description_of_a_search_is_named(tmp_path):
+    with Study(tmp_path, SPACE, maximize=False) as study:
+        study.require_same({"method": "grid"}, frozenset())
+        (tmp_path / "search.json").write_text('{"method": "gr')
+        with pytest.raises(UserError, match=r"search\.json is damaged"):
+            study.require_same({"method": "grid"}, frozenset())

@@ -4,7 +4,6 @@ The folder is data: nothing in it is executed. It names the experiment file, whi
 """
 
 import dataclasses
-import json
 import pathlib
 import types
 import typing
@@ -25,7 +24,7 @@ from dlcourse.training.run.folder import RunFolder, summarize
 from dlcourse.training.run.loop import Loop
 from dlcourse.training.run.screen import Silent
 from dlcourse.training.run.start import make_mesh
-from dlcourse.training.run.written import read_config
+from dlcourse.training.run.written import read_config, read_object
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -109,7 +108,7 @@ def load(folder: pathlib.Path | str, experiment: pathlib.Path | None = None) -> 
         opened.name,
         opened.config,
         folder,
-        json.loads(place.read_text()),
+        read_object(place),
         loop.folder.rows,
         jax.device_get(state),
         opened.make,

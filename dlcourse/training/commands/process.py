@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import jax
 
-from dlcourse.errors import STOPPED, Stopped, UsageError, UserError
+from dlcourse.errors import STOPPED, Stopped, UsageError, UserError, reason
 from dlcourse.training.config import Config
 from dlcourse.training.engine import processes
 from dlcourse.training.run.ends import Diverged, Interrupted
@@ -54,19 +54,17 @@ def conduct(body: Callable[[Interruption], None], config: Config) -> NoReturn:
 
 
 def _out_of_memory(error: Exception) -> str:
-    reason = f" ({str(error).splitlines()[0]})" if str(error) else ""
     return (
-        f"Memory is exhausted{reason}. Lower --batch-size, --seeds or the size of the model, or "
-        "cut the batch with --accumulate; --dry-run tells what a step takes."
+        f"Memory is exhausted ({reason(error)}). Lower --batch-size, --seeds or the size of the "
+        "model, or cut the batch with --accumulate; --dry-run tells what a step takes."
     )
 
 
 def _status_of_failure(error: Exception) -> int:
     """Prints the error of one of several processes, none of which may wait for the others now."""
     if processes.others_are_gone(error):
-        first_line = str(error).splitlines()[0]
         print(
-            f"Another process of this run is gone ({first_line}). Saved checkpoints are kept; "
+            f"Another process of this run is gone ({reason(error)}). Saved checkpoints are kept; "
             "start all of them again with the same --workdir.",
             file=sys.stderr,
         )
@@ -101,10 +99,10 @@ def prepare_process(config: Config, interruption: Interruption | None = None) ->
     try:
         jax.devices()
     except (RuntimeError, AssertionError) as error:
-        reason = (str(error) or "no such device was found").splitlines()[0]
+        why = reason(error) if str(error) else "no such device was found"
         wanted = jax.config.values["jax_platforms"]
         print(
-            f"error: The devices of JAX_PLATFORMS={wanted} cannot be used: {reason}. "
+            f"error: The devices of JAX_PLATFORMS={wanted} cannot be used: {why}. "
             "Unset it, or install what they need.",
             file=sys.stderr,
         )

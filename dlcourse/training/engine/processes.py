@@ -18,7 +18,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from dlcourse.errors import STOPPED, UsageError, UserError
+from dlcourse.errors import STOPPED, UsageError, UserError, reason
 from dlcourse.training.config import Execution
 
 COORDINATOR = "DLCOURSE_COORDINATOR"  # HOST:PORT of process 0, or `auto` for JAX's detection
@@ -128,7 +128,7 @@ def _initialize(options: Mapping[str, Any], stopped: Callable[[], bool]) -> None
             _leave_now(UsageError.exit_status)
     if failed:
         raise UsageError(
-            f"The processes could not find each other ({str(failed[0]).splitlines()[0]}). "
+            f"The processes could not find each other ({reason(failed[0])}). "
             f"Set --coordinator HOST:PORT, --num-processes and --process-id."
         ) from failed[0]
 

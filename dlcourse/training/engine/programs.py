@@ -240,9 +240,10 @@ class Programs:
         closed = jax.tree.map(lambda m: jnp.zeros((self.slots, *m.shape), m.dtype), self.metrics)
         zero = jnp.zeros((), jnp.int32)
         # A loop whose length is data: one program serves chunks of every length.
-        return jax.lax.fori_loop(0, length, body, (ChunkResult(state, opened, closed, zero), zero))[
-            0
-        ]
+        result, _ = jax.lax.fori_loop(
+            0, length, body, (ChunkResult(state, opened, closed, zero), zero)
+        )
+        return result
 
     def _evaluate(self, state: Any, totals: Any, arrays: Any, rows: Any, length: jax.Array) -> Any:
         def body(i: jax.Array, totals: Any) -> Any:

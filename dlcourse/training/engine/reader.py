@@ -5,7 +5,7 @@ import sys
 import numpy as np
 
 from dlcourse.data import Dataset
-from dlcourse.errors import Unreadable, UserError
+from dlcourse.errors import Unreadable, UserError, reason
 
 
 class Reader:
@@ -52,8 +52,4 @@ class Reader:
             raise error
         if index not in self.skipped:
             self.skipped.add(index)
-            print(
-                f"Example {index} of '{self.data.name}' cannot be read: {error.why} "
-                f"({len(self.skipped)} skipped so far)",
-                file=sys.stderr,
-            )
+            print(f"{reason(error)} ({len(self.skipped)} skipped so far)", file=sys.stderr)

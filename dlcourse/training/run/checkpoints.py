@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from dlcourse.errors import UserError
+from dlcourse.errors import UserError, reason
 from dlcourse.training.engine import processes
 
 # Every file of a checkpoint with its size and checksum. It is written before the checkpoint is
@@ -190,7 +190,7 @@ def _failures() -> tuple[type[Exception], ...]:
 def _first_line(error: Exception) -> str:
     if "No space left on device" in str(error):
         return "No space left on device"  # the full message lists every file
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
+    return reason(error)[:300]
 
 
 def _files(step: pathlib.Path) -> list[pathlib.Path]:

@@ -1,6 +1,6 @@
 """Members of a population whose loss is not finite any more, while others train on."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from dlcourse.training.run.folder import members
 
 
-def one_population(measured: Mapping[str, Any], losses: Collection[str]) -> dict[str, Any]:
+def one_population(measured: Mapping[str, Any], losses: Set[str]) -> dict[str, Any]:
     """Metrics in which a member whose loss is not finite has no value at all.
 
     Its predictions are those of weights that are not numbers: its accuracy is finite, and would
@@ -19,7 +19,7 @@ def one_population(measured: Mapping[str, Any], losses: Collection[str]) -> dict
         losses: names of losses; that of a part, `loss/part`, concerns the metrics of that part.
     """
     found = {name: np.asarray(value, np.float64) for name, value in measured.items()}
-    for loss in sorted(set(losses) & found.keys()):
+    for loss in sorted(losses & found.keys()):
         alive = np.isfinite(found[loss])
         _, _, part = loss.partition("/")
         for name, values in found.items():
@@ -30,7 +30,7 @@ def one_population(measured: Mapping[str, Any], losses: Collection[str]) -> dict
 
 
 def diverged_seeds(
-    metrics: Mapping[str, Mapping[str, Any]], losses: Collection[str], seeds: range
+    metrics: Mapping[str, Mapping[str, Any]], losses: Set[str], seeds: range
 ) -> list[int]:
     """The seeds of a run whose loss is not finite, on any split and in all members.
 
@@ -39,7 +39,7 @@ def diverged_seeds(
         losses: names of losses.
         seeds: of the run, in the order of its members.
     """
-    values = [members(row[name]) for row in metrics.values() for name in set(losses) & row.keys()]
+    values = [members(row[name]) for row in metrics.values() for name in losses & row.keys()]
     if len(seeds) == 1 or not values:
         return []
     alive = [np.isfinite(value.reshape(len(seeds), -1)).any(1) for value in values]

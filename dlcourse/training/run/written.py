@@ -18,13 +18,28 @@ def read_config(path: pathlib.Path) -> dict:
     place = path / "config.json"
     if not place.exists():
         raise UserError(f"{path} is not a run folder: it has no config.json.")
-    written = _parsed(place.read_text(errors="replace"))
-    if not isinstance(written.get("config"), dict) or "experiment" not in written:
-        raise UserError(
-            f"{place} is damaged: it does not describe a run. Put it back from a copy, or choose "
-            "another run folder."
-        )
+    written = read_object(place)
+    if not isinstance(written.get("config"), dict) or not isinstance(
+        written.get("experiment"), str
+    ):
+        raise _damaged(place)
     return written
+
+
+def read_object(place: pathlib.Path) -> dict[str, Any]:
+    """A JSON object that was written to a file.
+
+    Raises:
+        UserError: the file holds none.
+    """
+    found = _parsed(place.read_text(errors="replace"))
+    if not found:
+        raise _damaged(place)
+    return found
+
+
+def _damaged(place: pathlib.Path) -> UserError:
+    return UserError(f"{place} is damaged. Put it back from a copy, or choose another folder.")
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -100,6 +101,13 @@ def test_a_run_that_is_not_finished_is_not_loaded(folder, tmp_path):
         training.load(tmp_path)
     with pytest.raises(UserError, match=r"is not a run folder: it has no config\.json"):
         training.load(tmp_path / "nothing")
+
+
+def test_a_damaged_summary_is_named(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "run")
+    (copy / "summary.json").write_text('{"steps": 12, "met')
+    with pytest.raises(UserError, match=r"summary\.json is damaged"):
+        training.load(copy)
 
 
 def test_a_step_that_was_never_saved(folder, tmp_path):
