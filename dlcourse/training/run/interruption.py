@@ -44,6 +44,8 @@ def listen() -> Iterator[Interruption]:
     came, sent = os.pipe()
     os.set_blocking(sent, False)
     others = signal.set_wakeup_fd(sent, warn_on_full_buffer=False)
+    # A forked process shares the pipe, and its signals are its own.
+    os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
     watch = threading.Thread(target=_watch, args=(came, interruption), daemon=True)
     watch.start()
     try:

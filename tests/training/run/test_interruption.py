@@ -20,6 +20,31 @@ with interruption.listen():
 """
 
 
+FORKED = """
+import os, signal, time
+from dlcourse.training.run import interruption
+interruption.DEAF_SECONDS = 0.2
+with interruption.listen() as stop:
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+        os._exit(0)
+    time.sleep(0.2)
+    os.kill(child, signal.SIGTERM)
+    time.sleep(1)
+    os.kill(child, signal.SIGKILL)
+    print("lives", bool(stop))
+"""
+
+
+def test_a_signal_to_a_forked_process_is_not_its_parents():
+    """The child shares the parent's pipe, by which the kernel tells of signals."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "lives False\n")
+
+
 def test_a_signal_is_a_request_and_a_second_interrupt_ends_at_once():
     before = signal.getsignal(signal.SIGTERM)
     with listen() as interruption:
