@@ -226,7 +226,14 @@ def uninterrupted(tmp_path_factory, without_curves):
     return folder / "run"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.long),
+        pytest.param(signal.SIGKILL, marks=pytest.mark.long),
+    ],
+)
 def test_a_run_killed_by_a_signal_resumes_to_the_same_end(number, uninterrupted, tmp_path):
     """Resumed by another process than the one that was killed, which compiles its own programs."""
     command = [sys.executable, str(PLAIN), *LONG, "--workdir", "run"]

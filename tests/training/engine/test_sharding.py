@@ -41,11 +41,14 @@ def trained(tmp_path_factory):
 
 
 def test_devices_that_convolve_exchange_only_sums(trained):
-    folder = trained("classifier", "fsdp=2").parent
-    assert json.loads((folder / "collectives-2.json").read_text()) == ["all-reduce"]
+    folder = trained("classifier", BIG).parent
+    assert json.loads((folder / "collectives-8.json").read_text()) == ["all-reduce"]
 
 
-@pytest.mark.parametrize("mesh", [mesh for mesh in MESHES if mesh != "data=1"])
+@pytest.mark.parametrize(
+    "mesh",
+    [BIG, *(pytest.param(mesh, marks=pytest.mark.long) for mesh in ("fsdp=2", "data=2,tensor=2"))],
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_result_does_not_depend_on_the_devices(kind, mesh, trained):
     """Final weights, and every loss on the way."""

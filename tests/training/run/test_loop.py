@@ -49,6 +49,7 @@ def test_a_result_can_be_measured_on_any_split(seeds, tmp_path):
         assert np.mean(np.argmax(logits, -1) == batch["label"]) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("decay", [0.9, 0.999])
 def test_averaged_weights_cost_no_accuracy_in_a_short_run(decay, tmp_path):
     """Without a warm-up of its decay, the average would still be near the first weights."""
