@@ -16,6 +16,15 @@ Metrics = dict[str, Any]
 Apply = Callable[[State, Batch, Any], Any]
 
 
+# What every step with a rule logs beside the learner's own metrics; the name of a part may lead.
+DIAGNOSTICS = ("gradient_norm", "learning_rate")
+
+
+def is_diagnostic(metric: str) -> bool:
+    """Whether a metric tells how training goes rather than what was learned."""
+    return metric.partition("/")[0].endswith(DIAGNOSTICS)
+
+
 class Learner(NamedTuple):
     """How something learns, as pure functions that the loop may jit, scan, vmap and shard.
 
@@ -32,7 +41,8 @@ class Learner(NamedTuple):
             (`streams.of_examples`), so that metrics do not depend on the batch size.
         apply: `(state, batch, key) -> outputs`, what the trained model computes for a user: logits,
             reconstructions, samples, actions. It is the only forward pass outside the loss.
-        honours: the options of `Policy` that the learner honours, by name. A run refuses others.
+        honours: the options of `Policy` that the learner honours, by name, and `optimizer` if it
+            takes a `Rule`. A run refuses others.
         parts: the names of learners that train side by side. The state is then a dict with these
             names, and the metric m of the part p is called `m/p`.
     """
@@ -70,7 +80,8 @@ class Policy(NamedTuple):
 class Rule(NamedTuple):
     """An optimizer bound to the policy of a run: what a gradient learner takes.
 
-    `config.rule(optax_chain)` makes one; `learners.rule` applies it.
+    `config.rule(data)` makes one of the options of a run, `config.rule_of(optax_chain)` one of a
+    chain of one's own; `learners.rule` applies it.
     """
 
     optimizer: optax.GradientTransformation

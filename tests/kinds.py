@@ -30,7 +30,7 @@ def digits(stream: bool = False) -> data.Dataset:
 def classifier(config: Config) -> training.Experiment:
     """Dropout, so that the random streams matter."""
     model = models.MLP((17, 10), dropout=0.3)
-    rule = config.rule(optim.adam(1e-2))
+    rule = config.rule_of(optim.adam(1e-2))
     learner = learners.supervised(model, losses.softmax_cross_entropy, rule)
     return training.Experiment(learner, digits(config.stream))
 
@@ -38,7 +38,7 @@ def classifier(config: Config) -> training.Experiment:
 def batch_norm(config: Config) -> training.Experiment:
     """State beside the parameters."""
     model = models.CNN(features=(5,))
-    rule = config.rule(optim.adam(1e-2))
+    rule = config.rule_of(optim.adam(1e-2))
     learner = learners.supervised(model, losses.softmax_cross_entropy, rule)
     return training.Experiment(learner, digits(config.stream))
 
@@ -48,8 +48,8 @@ def gan(config: Config) -> training.Experiment:
     learner = learners.gan(
         models.Generator((8, 8, 1), (16,)),
         models.Discriminator((16,)),
-        config.rule(optim.adam(1e-3)),
-        config.rule(optim.adam(1e-3)),
+        config.rule_of(optim.adam(1e-3)),
+        config.rule_of(optim.adam(1e-3)),
         latent=5,
     )
     images = digits(config.stream)
@@ -62,7 +62,7 @@ def dqn(config: Config) -> training.Experiment:
     learner = learners.dqn(
         game,
         models.MLP((11, game.num_actions)),
-        config.rule(optim.adam(1e-3)),
+        config.rule_of(optim.adam(1e-3)),
         exploration=lambda step: 0.5,
         worlds=3,
         replay_moves=31,

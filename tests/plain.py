@@ -21,7 +21,7 @@ class Config(training.Config):
 def experiment(config: Config) -> training.Experiment:
     digits = data.images("digits", stream=config.stream)
     model = models.MLP((*config.hidden, digits.num_classes), dropout=0.2)
-    rule = config.rule(optim.adam(config.learning_rate))
+    rule = config.rule_of(optim.adam(config.learning_rate))
     return training.Experiment(
         learners.supervised(model, losses.softmax_cross_entropy, rule), digits
     )

@@ -57,7 +57,7 @@ def experiment(config: Config) -> training.Experiment:
     digits = data.images("digits")
     slow = dataclasses.replace(digits, examples=Slow(config))
     learner = learners.supervised(
-        models.MLP((10,)), losses.softmax_cross_entropy, config.rule(optim.sgd(0.05))
+        models.MLP((10,)), losses.softmax_cross_entropy, config.rule_of(optim.sgd(0.05))
     )
     return training.Experiment(learner, slow)
 

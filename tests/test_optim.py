@@ -392,3 +392,84 @@ def test_the_decay_of_an_average_warms_up() -> None:
     assert decays[3] < np.float32(0.999)
     assert decays[4:] == [np.float32(0.999)] * 2
     assert float(optim.warm_decay(0.05, 0)) == np.float32(0.05)
+
+
+# By name
+
+
+def of_a_kernel(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
+    """The point as a kernel, which is what decays."""
+
+    def update(gradient, state, x) -> tuple:
+        updates, state = optimizer.update({"kernel": gradient}, state, {"kernel": x})
+        return updates["kernel"], state
+
+    return optax.GradientTransformation(lambda x: optimizer.init({"kernel": x}), update)
+
+
+def test_an_optimizer_by_name_decays_beside_its_direction() -> None:
+    """`x - α (u + λ x)`; of `adamw` λ is 0.01 if none is given."""
+    settings = {
+        "sgd": {"weight_decay": 0.3},
+        "momentum": {"weight_decay": 0.3, "betas": (0.7, 0.0)},
+        "adam": {"betas": (0.8, 0.95)},
+        "adamw": {"betas": (0.8, 0.95)},
+    }
+    with jax.enable_x64(True):
+        made = {name: optim.optimizer(name, 0.05, **given) for name, given in settings.items()}
+        found = follow(**{name: of_a_kernel(optimizer) for name, optimizer in made.items()})
+    x, y, v = START, START, 0.0
+    for step in range(3):
+        x = x - 0.05 * (gradient(x) + 0.3 * x)
+        v = 0.7 * v + 0.3 * gradient(y)
+        y = y - 0.05 * (v + 0.3 * y)
+        np.testing.assert_allclose(found["sgd"][step], x, rtol=1e-12)
+        np.testing.assert_allclose(found["momentum"][step], y, rtol=1e-12)
+    for name, decay in (("adamw", 0.01), ("adam", 0.0)):
+        expected = list(deck_adam(lambda t: 0.05, 0.8, 0.95, 1e-8, decay))
+        np.testing.assert_allclose(found[name], expected, rtol=1e-10, atol=1e-12)
+
+
+SCHEDULES = {
+    "constant": lambda t, n: np.ones_like(t),
+    "linear": lambda t, n: np.maximum(1 - t / n, 0),
+    "cosine": lambda t, n: (1 + np.cos(np.pi * np.minimum(t / n, 1))) / 2,
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_by_name_falls_after_its_warm_up(name) -> None:
+    steps = np.arange(60)
+    alone, warmed = optim.schedule(name, 0.2, 40), optim.schedule(name, 0.2, 40, 10)
+    alone, warmed = at(steps, alone if callable(alone) else optim.constant(alone), warmed)
+    np.testing.assert_allclose(alone, 0.2 * SCHEDULES[name](steps, 40), rtol=1e-5, atol=1e-8)
+    rising = 0.2 * (steps[:10] + 1) / 11
+    falling = 0.2 * SCHEDULES[name](steps[:50], 30)
+    np.testing.assert_allclose(warmed, [*rising, *falling], rtol=1e-5, atol=1e-8)
+
+
+def test_schedules_by_name_that_count_from_the_first_step() -> None:
+    steps = np.arange(1, 60)
+    step, root, cycle, usual = at(
+        steps,
+        optim.schedule("step", 0.2, 40, 10),
+        optim.schedule("inverse_sqrt", 0.2, 60, 10),
+        optim.schedule("one_cycle", 0.2, 60, 10),
+        optim.schedule("one_cycle", 0.2, 60),
+    )
+    by_hand = 0.2 * np.where(steps < 20, 1, np.where(steps < 30, 0.1, 0.01))
+    np.testing.assert_allclose(step[10:], by_hand[10:], rtol=1e-5)
+    np.testing.assert_allclose(root[9:], 0.2 * np.sqrt(10 / steps[9:]), rtol=1e-5)
+    assert steps[cycle.argmax()] == 10
+    assert steps[usual.argmax()] == 18
+
+
+def test_the_state_knows_the_rate_of_its_last_update() -> None:
+    rate = optim.linear_decay(0.5, 10)
+    chain = optim.freeze(optim.chain(optim.clip_by_global_norm(1.0), optim.sgd(rate)), "frozen")
+    params = {"frozen": jnp.ones(2), "moved": jnp.ones(3)}
+    state = chain.init(params)
+    for expected in (0.5, 0.45, 0.4):
+        _, state = chain.update(params, state, params)
+        np.testing.assert_allclose(optim.rates(state), [expected], rtol=1e-6)
+    assert optim.rates(optax.adam(0.1).init(params)) == []

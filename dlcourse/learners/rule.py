@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import optax
 
 from dlcourse import metrics, optim, parameters
-from dlcourse.learner import Batch, Metrics, Policy, Rule, Trained
+from dlcourse.learner import DIAGNOSTICS, Batch, Metrics, Policy, Rule, Trained
 
-HONOURS = frozenset(Policy._fields)  # of a learner that does as the first lines say
+# Of a learner that does as the first lines say.
+HONOURS = frozenset(Policy._fields) | {"optimizer"}
 
 # (params, model_state, batch, key) -> (loss, (other metrics, new model_state))
 LossFunction = Callable[[Any, Any, Batch, Any], tuple[metrics.Mean, tuple[Metrics, Any]]]
@@ -86,6 +87,10 @@ def update(
 ) -> Callable[[Trained, Batch, Any], tuple[Trained, Metrics]]:
     """`(trained, batch, key) -> (trained, metrics)`: one step of the optimizer down a mean loss.
 
+    The metrics are the loss, those of the loss function, the norm of the gradient (of all weights
+    that are not frozen, before clipping) and the learning rate, if an optimizer of
+    `dlcourse.optim` ends the chain.
+
     Args:
         rule: the optimizer and the policy.
         loss: what is minimised, as a mean that is not divided yet.
@@ -103,7 +108,13 @@ def update(
         params = optax.apply_updates(trained.params, updates)
         averaged = _averaged(trained, params, rule.policy)
         after = Trained(params, model_state, opt_state, *averaged)
-        return after, {name: metrics.Loss(*mean)} | others
+        return after, {name: metrics.Loss(*mean)} | others | described(slope, opt_state)
+
+    def described(slope: Any, opt_state: Any) -> Metrics:
+        norm = optax.tree.norm(_moving(slope, rule.policy, part))
+        found = dict(zip(DIAGNOSTICS, [norm, *optim.rates(opt_state)], strict=False))
+        lead = f"{part}_" if part else ""
+        return {lead + name: metrics.scalar(value) for name, value in found.items()}
 
     return step
 
@@ -160,6 +171,15 @@ def gradient(loss: LossFunction, policy: Policy) -> Callable[..., Any]:
 def _divided(slopes: Any, weight: jax.Array) -> Any:
     """The mean gradient; 0 where no example counts."""
     return jax.tree.map(lambda slope: slope / jnp.where(weight > 0, weight, 1.0), slopes)
+
+
+def _moving(slope: Any, policy: Policy, part: str) -> Any:
+    """The gradients of the weights that are not frozen, as a list."""
+    if policy.freeze is None:
+        return slope
+    frozen = parameters.found(policy.freeze, slope, part)
+    leaves = zip(jax.tree.leaves(slope), jax.tree.leaves(frozen), strict=True)
+    return [leaf for leaf, is_frozen in leaves if not is_frozen]
 
 
 def _optimizer(rule: Rule, part: str) -> optax.GradientTransformation:

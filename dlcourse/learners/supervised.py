@@ -33,7 +33,7 @@ def supervised(
     Args:
         model: `model(x, train=...)`; dropout draws from the stream `dropout`.
         loss: values `[batch, ...]`, or a `metrics.Weighted` where some count less or not at all.
-        rule: the optimizer and the policy, `config.rule(optax_chain)`.
+        rule: the optimizer and the policy, `config.rule(data)`.
         inputs: which entry of the batch is x.
         target: which entry is y.
         metrics_of: what is measured beside the loss, by name; accuracy if not given.

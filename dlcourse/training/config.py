@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import optax
 
+from dlcourse import optim
 from dlcourse.data import Dataset
 from dlcourse.errors import UsageError
 from dlcourse.learner import Policy, Rule
@@ -24,6 +25,7 @@ from dlcourse.training.limits import (
     Limits,
     check,
 )
+from dlcourse.training.optimization import HAVE_BETAS, Optimization
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,7 @@ class Execution:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(Execution):
+class Config(Execution, Optimization):
     """The fields that all experiments share; an experiment's own config inherits them.
 
     A duration is a text with its unit: `100 steps`, `2 epochs`, or `5%` of the run.
@@ -73,6 +75,7 @@ class Config(Execution):
     """
 
     limits: ClassVar[Mapping[str, Limits]] = {
+        **Optimization.limits,
         "seed": (0, LARGEST),
         "seeds": (1, 10_000),
         "batch_size": (1, 2**20),
@@ -91,10 +94,8 @@ class Config(Execution):
         "widths": SIZE,
         "dropout": SHARE,
         "shift": (0, 1000),
-        "learning_rate": NOT_NEGATIVE,
         "l1": NOT_NEGATIVE,
         "l2": NOT_NEGATIVE,
-        "decay": NOT_NEGATIVE,
         "early": AT_LEAST_1,
     }
     selects: ClassVar[frozenset[str]] = frozenset()
@@ -145,19 +146,52 @@ class Config(Execution):
             self.batch_size % self.accumulate == 0,
             f"batch_size {self.batch_size} is not a multiple of accumulate {self.accumulate}",
         )
-        for name in ("evaluate_every", "checkpoint_every", "log_every"):
+        for name in ("evaluate_every", "checkpoint_every", "log_every", "warmup"):
+            value = getattr(self, name)
             _require(
-                is_duration(getattr(self, name)),
-                f"{name} is '{getattr(self, name)}'; write it as '100 steps', '2 epochs' or '5%'",
+                value is None or is_duration(value),
+                f"{name} is '{value}'; write it as '100 steps', '2 epochs' or '5%'",
             )
+        _require(
+            self.optimizer in HAVE_BETAS or self.betas == type(self).betas,
+            f"betas have no effect with the optimizer {self.optimizer}; leave them out",
+        )
 
     @property
     def policy(self) -> Policy:
         """How learners compute gradients: `--precision`, `--accumulate`, `--ema` and the like."""
         return Policy(self.precision, self.accumulate, self.ema, self.remat, self.freeze)
 
-    def rule(self, optimizer: optax.GradientTransformation) -> Rule:
-        """An optax chain bound to the policy of this run, for a gradient learner."""
+    def rule(self, data: Dataset) -> Rule:
+        """What a gradient learner takes: the optimizer of the options, bound to the policy.
+
+        Raises:
+            UsageError: the warm-up is as long as the run.
+        """
+        steps = self.total_steps(data)
+        rising = round(self.cadence(self.warmup, data).every) if self.warmup else 0
+        if rising >= steps:
+            raise UsageError(
+                f"--warmup '{self.warmup}' are {rising} steps, and the run has {steps}. "
+                "The warm-up must be shorter than the run."
+            )
+        rate = optim.schedule(self.schedule, self.learning_rate, steps, rising)
+        optimizer = optim.optimizer(
+            self.optimizer,
+            rate,
+            weight_decay=self.weight_decay,
+            clip=self.clip,
+            betas=self.betas,
+        )
+        return Rule(optimizer, self.policy)
+
+    def rule_of(self, optimizer: optax.GradientTransformation) -> Rule:
+        """An optax chain of the experiment's own, bound to the policy.
+
+        Raises:
+            UsageError: an option of the shared optimizer is given, which would have no effect.
+        """
+        self.require_default_optimization()
         return Rule(optimizer, self.policy)
 
     def steps_of(self, epochs: int | float, data: Dataset) -> int:

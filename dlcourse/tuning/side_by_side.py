@@ -12,6 +12,7 @@ import numpy as np
 from dlcourse.data import Dataset
 from dlcourse.learner import Learner
 from dlcourse.training import Config, Experiment, population
+from dlcourse.training.optimization import Optimization
 from dlcourse.tuning.space import Choice, Space
 
 C = TypeVar("C", bound=Config)
@@ -31,14 +32,14 @@ def traceable(
 ) -> tuple[list[str], dict[str, str]]:
     """Which searched options may differ between trials in one program.
 
-    They are real numbers of the experiment's own config that affect only the learner, and there
-    neither a shape nor a Python condition.
+    They are real numbers of the optimizer or of the experiment's own config that affect only the
+    learner, and there neither a shape nor a Python condition.
 
     Returns:
         Their names, and the reason for each other real number, to end a sentence.
     """
     numbers, reasons = {}, {}
-    common = {field.name for field in dataclasses.fields(Config)}
+    common = _names(Config) - _names(Optimization)
     for name, dimension in space.items():
         ends: list[Any] = [dimension.at(0.0), dimension.at(1.0)]
         values = dimension.values if isinstance(dimension, Choice) else ends
@@ -58,6 +59,10 @@ def traceable(
     able = [name for name, ends in numbers.items() if _traces(experiment, config, {name: ends})]
     needed = "the experiment needs its value before it compiles"
     return able, reasons | {name: needed for name in numbers if name not in able}
+
+
+def _names(config: type) -> set[str]:
+    return {field.name for field in dataclasses.fields(config)}
 
 
 def learner_of(

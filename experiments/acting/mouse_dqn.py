@@ -25,8 +25,6 @@ class Config(training.Config):
 
     network: Literal["cnn", "mlp"] = "cnn"
     """Q-network: `mlp` is the deck's first model, `cnn` its second."""
-    learning_rate: float = 1e-3
-    """Initial learning rate of Adam; it decays to zero along a cosine."""
     discount: float = 0.9
     """Discount factor of future rewards."""
     explore: float = 0.05
@@ -44,7 +42,6 @@ class Config(training.Config):
 def experiment(config: Config) -> training.Experiment:
     game = environments.MouseGame()
     episodes = data.episodes()
-    steps = config.total_steps(episodes)
     if config.network == "cnn":
         model = models.QNetwork(game.num_actions)
     else:
@@ -52,7 +49,7 @@ def experiment(config: Config) -> training.Experiment:
     learner = learners.dqn(
         game,
         model,
-        config.rule(optim.adam(optim.cosine_decay(config.learning_rate, steps))),
+        config.rule(episodes),
         exploration=optim.cosine_decay(1.0, config.explore_steps, config.explore),
         discount=config.discount,
     )

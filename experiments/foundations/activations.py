@@ -36,8 +36,9 @@ class Config(training.Config):
     """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     hidden: tuple[int, ...] = (64, 64, 64, 64)
     """Width of each hidden layer."""
+    optimizer: optim.Optimizer = "momentum"
     learning_rate: float = 0.1
-    """Learning rate of gradient descent with momentum."""
+    schedule: optim.ScheduleName = "constant"
     batch_size: int = 60
     """Examples per step, over all devices."""
     epochs: float = 50
@@ -54,7 +55,7 @@ def experiment(config: Config) -> training.Experiment:
         )
         for name in HIDDEN
     }
-    loss, rule = losses.softmax_cross_entropy, config.rule(optim.momentum(config.learning_rate))
+    loss, rule = losses.softmax_cross_entropy, config.rule(images)
     learner = learners.side_by_side(
         {name: learners.supervised(network, loss, rule) for name, network in networks.items()}
     )

@@ -33,8 +33,7 @@ class Config(training.Config):
     """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     hidden: tuple[int, ...] = (64, 32)
     """Width of each hidden layer."""
-    learning_rate: float = 1e-3
-    """Learning rate of Adam."""
+    schedule: optim.ScheduleName = "constant"
     batch_size: int = 64
     """Examples per step, over all devices."""
     epochs: float = 40
@@ -48,7 +47,7 @@ def experiment(config: Config) -> training.Experiment:
     learner = learners.supervised(
         models.MLP((*config.hidden, images.num_classes)),
         losses.softmax_cross_entropy,
-        config.rule(optim.adam(config.learning_rate)),
+        config.rule(images),
     )
     figures = analysis.classification(learner.apply, images)
     return training.Experiment(learner, images, figures=figures)

@@ -15,7 +15,7 @@ examples  hidden units  train   validation
 
 import dataclasses
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, losses, models, training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,6 @@ class Config(training.Config):
     acceptable: float = 0.25
     """Cross-entropy up to which a loss counts as low."""
     learning_rate: float = 0.01
-    """Initial learning rate of Adam; it decays to zero along a cosine."""
     steps: int | None = 1500
     """Number of training steps, for every number of examples."""
     seeds: int = 3
@@ -53,12 +52,11 @@ class Config(training.Config):
 
 def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream).with_fewer(config.examples)
-    rate = optim.cosine_decay(config.learning_rate, config.total_steps(images))
     networks = {
         str(width): learners.supervised(
             models.MLP((width, images.num_classes)),
             losses.softmax_cross_entropy,
-            config.rule(optim.adam(rate)),
+            config.rule(images),
         )
         for width in config.widths
     }

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, losses, models, training
 from dlcourse.errors import UsageError
 
 
@@ -43,7 +43,6 @@ class Config(training.Config):
     large: tuple[int, ...] = (128, 128)
     """Widths of the hidden layers of the large network."""
     learning_rate: float = 0.01
-    """Initial learning rate of Adam; it decays to zero along a cosine."""
     batch_size: int = 100
     """Examples per step, over all devices."""
     epochs: float = 300
@@ -62,8 +61,7 @@ def experiment(config: Config) -> training.Experiment:
         f"network {'-'.join(map(str, config.small))}": models.MLP((*config.small, 2)),
         f"network {'-'.join(map(str, config.large))}": models.MLP((*config.large, 2)),
     }
-    rate = optim.cosine_decay(config.learning_rate, config.total_steps(points))
-    rule, loss = config.rule(optim.adam(rate)), losses.softmax_cross_entropy
+    rule, loss = config.rule(points), losses.softmax_cross_entropy
     learner = learners.side_by_side(
         {
             name: learners.supervised(model, loss, rule, inputs="features")

@@ -26,7 +26,7 @@ class Config(training.Config):
     hidden: tuple[int, ...] = (16,)
     """Width of each hidden layer; the activation is tanh, so that the loss is smooth."""
     learning_rate: float = 1e-2
-    """Learning rate of Adam."""
+    schedule: optim.ScheduleName = "constant"
     epochs: float = 3
     """Passes over the train split."""
 
@@ -34,7 +34,7 @@ class Config(training.Config):
 def experiment(config: Config) -> training.Experiment:
     images = data.images("digits", stream=config.stream)
     model = models.MLP((*config.hidden, images.num_classes), activation=jnp.tanh)
-    rule = config.rule(optim.adam(config.learning_rate))
+    rule = config.rule(images)
     learner = learners.supervised(model, losses.softmax_cross_entropy, rule)
     key = training.stream(config.seed, "directions")
 

@@ -37,8 +37,9 @@ class Config(training.Config):
     """Number of hidden layers of the trained networks."""
     width: int = 64
     """Width of each hidden layer."""
+    optimizer: optim.Optimizer = "sgd"
     learning_rate: float = 0.05
-    """Learning rate of gradient descent."""
+    schedule: optim.ScheduleName = "constant"
     batch_size: int = 60
     """Examples per step, over all devices."""
     epochs: float = 50
@@ -54,8 +55,7 @@ def experiment(config: Config) -> training.Experiment:
             activation=ACTIVATIONS[config.activation].function,
             kernel_init=INITIALIZERS[scheme],
         )
-        rule = config.rule(optim.sgd(config.learning_rate))
-        return learners.supervised(model, losses.softmax_cross_entropy, rule)
+        return learners.supervised(model, losses.softmax_cross_entropy, config.rule(images))
 
     def depth(state: Any) -> Any:
         batch = jax.tree.map(jnp.asarray, images.read(images.splits["train"][:500]))

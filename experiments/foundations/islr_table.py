@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, losses, models, training
 
 PUBLISHED = {"dropout": 0.018, "ridge": 0.023, "multinomial": 0.072, "LDA": 0.127}
 
@@ -39,8 +39,6 @@ class Config(training.Config):
     """Dropout rate of each hidden layer of the network with dropout."""
     ridge: float = 2e-4
     """λ/m, the coefficient of half the squared norm of the kernels, for the network with ridge."""
-    learning_rate: float = 1e-3
-    """Initial learning rate of Adam; it decays to zero along a cosine."""
     seeds: int = 3
     """Number of seeds, counted from `seed`; they train side by side in one compiled program."""
     batch_size: int = 128
@@ -57,11 +55,10 @@ def experiment(config: Config) -> training.Experiment:
     def ridge(params: Any) -> Any:
         return config.ridge * losses.l2(params)
 
-    rate = optim.cosine_decay(config.learning_rate, config.total_steps(images))
     learner = learners.supervised(
         models.MLP((*hidden, images.num_classes), dropout=dropout),
         losses.softmax_cross_entropy,
-        config.rule(optim.adam(rate)),
+        config.rule(images),
         regularizer=ridge if config.classifier == "ridge" else None,
     )
     figures = analysis.classification(learner.apply, images)

@@ -14,7 +14,7 @@ MNIST, 12 epochs, seeds 0-2  94.4 ± 0.2 %  96.5 ± 0.1 %
 """
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any
 
 from dlcourse import analysis, data, learners, losses, models, optim, training
 
@@ -27,10 +27,10 @@ class Config(training.Config):
     """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     hidden: tuple[int, ...] = (64, 32)
     """Width of each hidden layer."""
-    optimizer: Literal["sgd", "adam"] = "sgd"
+    optimizer: optim.Optimizer = "sgd"
     """Optimizer. The deck gives only a learning rate; elsewhere it uses gradient descent."""
     learning_rate: float = 0.01
-    """Learning rate of the optimizer."""
+    schedule: optim.ScheduleName = "constant"
     batch_size: int = 64
     """Examples per step, over all devices."""
     epochs: float = 200
@@ -42,7 +42,7 @@ class Config(training.Config):
 def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
     model = models.MLP((*config.hidden, images.num_classes))
-    rule = config.rule(getattr(optim, config.optimizer)(config.learning_rate))
+    rule = config.rule(images)
     learner = learners.supervised(model, losses.softmax_cross_entropy, rule)
     batch = images.prepare(images.read(images.splits["test"][:1]))
 

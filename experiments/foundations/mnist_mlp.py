@@ -23,8 +23,7 @@ class Config(training.Config):
     """Width of each hidden layer."""
     dropout: float = 0.4
     """Dropout rate of each hidden layer."""
-    learning_rate: float = 1e-3
-    """Learning rate of Adam."""
+    schedule: optim.ScheduleName = "constant"
     batch_size: int = 128
     """Examples per step, over all devices."""
     epochs: float = 60
@@ -34,8 +33,7 @@ class Config(training.Config):
 def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
     model = models.MLP((*config.hidden, images.num_classes), dropout=config.dropout)
-    rule = config.rule(optim.adam(config.learning_rate))
-    learner = learners.supervised(model, losses.softmax_cross_entropy, rule)
+    learner = learners.supervised(model, losses.softmax_cross_entropy, config.rule(images))
     figures = analysis.classification(learner.apply, images)
     return training.Experiment(learner, images, figures=figures)
 

@@ -55,7 +55,7 @@ def experiment(config: Config) -> training.Experiment:
 
     def at_all_rates(optimizer: Any) -> Learner:
         def at(rate: Any) -> Learner:
-            rule = config.rule(optimizer(rate))
+            rule = config.rule_of(optimizer(rate))
             return learners.descent(surface.height, rule, surface.start, config.steps)
 
         return training.population(at, jnp.logspace(-4, 1, config.rates))

@@ -29,7 +29,8 @@ class Config(training.Config):
     hidden: int = 4
     """Width of the hidden layer of the network that learns XOR."""
     learning_rate: float = 0.05
-    """Learning rate of Adam for the network; the perceptron's rate is 1."""
+    """Learning rate of the network, with Adam; the perceptron's rate is 1."""
+    schedule: optim.ScheduleName = "constant"
     batch_size: int = 4
     """Examples per step, over all devices."""
     epochs: float = 200
@@ -42,7 +43,7 @@ def experiment(config: Config) -> training.Experiment:
     gates = config.dataset == "gates"
     points = data.gates() if gates else data.separable(config.seed)
     network = models.MLP((config.hidden, 2), activation=nn.tanh)
-    rule = config.rule(optim.adam(config.learning_rate))
+    rule = config.rule(points)
     targets = (
         {f"{gate} perceptron": gate for gate in data.GATES} if gates else {"perceptron": "label"}
     )

@@ -45,7 +45,6 @@ class Config(training.Config):
     limits = training.Config.limits | {
         "levels": (2, 20),
         "random_trials": (1, 10_000),
-        "weight_decay": training.NOT_NEGATIVE,
     }
     distinct = frozenset({"levels"})
 
@@ -57,12 +56,9 @@ class Config(training.Config):
     """Number of random trials from which the curve of random search is computed."""
     hidden: tuple[int, ...] = (32,)
     """Width of each hidden layer."""
-    learning_rate: float = 1e-3
-    """Learning rate of Adam; searched."""
+    schedule: optim.ScheduleName = "constant"
     dropout: float = 0.0
     """Dropout rate of each hidden layer; searched."""
-    weight_decay: float = 1e-4
-    """Decoupled weight decay of the kernels; searched."""
     epochs: float = 10
     """Passes over the train split."""
     evaluate_every: str = "100%"
@@ -72,7 +68,7 @@ class Config(training.Config):
 def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
     model = models.MLP((*config.hidden, images.num_classes), dropout=config.dropout)
-    rule = config.rule(optim.adamw(config.learning_rate, config.weight_decay))
+    rule = config.rule(images)
     learner = learners.supervised(model, losses.softmax_cross_entropy, rule)
     return training.Experiment(learner, images, monitor="max accuracy")
 

@@ -16,8 +16,6 @@ resolution of 450 test images.
 
 import dataclasses
 
-import jax.numpy as jnp
-
 from dlcourse import analysis, data, learners, losses, models, optim, training
 
 
@@ -25,25 +23,21 @@ from dlcourse import analysis, data, learners, losses, models, optim, training
 class Config(training.Config):
     """The same multi-layer perceptron under eight schedules of the learning rate."""
 
-    limits = training.Config.limits | {"clip_norm": training.POSITIVE}
-
     dataset: str = "digits"
     """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     hidden: tuple[int, ...] = (64, 64)
     """Width of each hidden layer."""
     learning_rate: float = 0.5
-    """Highest learning rate of each schedule, for gradient descent."""
     epochs: float = 30
     """Passes over the train split."""
-    clip_norm: float = 1.0
-    """Maximum norm of gradients; larger ones are clipped."""
+    clip: float | None = 1.0
 
 
 def schedules(rate: float, steps: int, epoch: int) -> dict[str, optim.Schedule]:
     """The decks' schedules over a run of `steps`."""
     tenth = max(1, steps // 10)
     return {
-        "constant": lambda step: jnp.full_like(step, rate, dtype=jnp.float32),
+        "constant": optim.constant(rate),
         "time decay": optim.staircase_decay(rate, 1.0, epoch),
         "staircase": optim.staircase_decay(rate, 1.0, 5 * epoch),
         "exponential": optim.exponential_decay(rate, 0.5, tenth),
@@ -58,14 +52,13 @@ def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
     model = models.MLP((*config.hidden, images.num_classes))
     steps = config.total_steps(images)
-    clip = optim.clip_by_global_norm(config.clip_norm)
     rates = schedules(config.learning_rate, steps, config.steps_of(1, images))
     learner = learners.side_by_side(
         {
             name: learners.supervised(
                 model,
                 losses.softmax_cross_entropy,
-                config.rule(optim.chain(clip, optim.sgd(rate))),
+                config.rule_of(optim.optimizer("sgd", rate, clip=config.clip)),
             )
             for name, rate in rates.items()
         }

@@ -26,7 +26,7 @@ import dataclasses
 import functools
 from typing import Literal, get_args
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, losses, models, training
 from dlcourse.data import augment
 
 Regulariser = Literal[
@@ -54,14 +54,12 @@ class Config(training.Config):
     """λ of L1; the cost is J + λ/m Σ|W|."""
     l2: float = 5.0
     """λ of L2; the cost is J + λ/2m ΣW²."""
-    decay: float = 5.0
+    weight_decay: float | None = 5.0
     """Coefficient of decoupled weight decay; a step shrinks weights by this times its rate."""
     dropout: float = 0.7
     """Dropout rate of each hidden layer, for dropout."""
     early: int = 10
     """Patience of early stopping, in evaluations."""
-    learning_rate: float = 1e-3
-    """Initial learning rate of Adam; it decays to zero along a cosine."""
     batch_size: int = 50
     """Examples per step, over all devices."""
     epochs: float = 200
@@ -80,8 +78,7 @@ def experiment(config: Config) -> training.Experiment:
         "L1": lambda params: config.l1 / m * losses.l1(params),
         "L2": lambda params: config.l2 / m * losses.l2(params),
     }
-    rate = optim.cosine_decay(config.learning_rate, config.total_steps(images))
-    decay = config.decay if regulariser == "decoupled decay" else 0.0
+    decay = config.weight_decay if regulariser == "decoupled decay" else None
     learner = learners.supervised(
         models.MLP(
             (*config.hidden, images.num_classes),
@@ -89,7 +86,7 @@ def experiment(config: Config) -> training.Experiment:
             batch_norm=regulariser == "batch norm",
         ),
         losses.softmax_cross_entropy,
-        config.rule(optim.adamw(rate, decay)),
+        dataclasses.replace(config, weight_decay=decay).rule(images),
         regularizer=penalties.get(regulariser),
     )
     if regulariser == "augmentation":

@@ -21,7 +21,7 @@ from typing import Literal
 import flax.linen as nn
 import numpy as np
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, losses, models, training
 from dlcourse.models.foundations.activations import ACTIVATIONS
 
 
@@ -41,7 +41,6 @@ class Config(training.Config):
     slope: float = 3.0
     """Standard deviation of the initial weights; a hidden unit changes over a length of 1/slope."""
     learning_rate: float = 0.1
-    """Initial learning rate of Adam; it decays to zero along a cosine."""
     batch_size: int = 512
     """Examples per step: all of them."""
     steps: int | None = 3000
@@ -69,12 +68,11 @@ def networks(config: Config) -> dict[tuple[str, int], nn.Module]:
 
 def experiment(config: Config) -> training.Experiment:
     curve = data.generated.curve(config.curve, config.batch_size)
-    adam = optim.adam(optim.cosine_decay(config.learning_rate, config.total_steps(curve)))
     columns = {"inputs": "x", "target": "y", "metrics_of": {}}
     learner = learners.side_by_side(
         {
             f"{kind} {width}": learners.supervised(
-                model, losses.squared_error, config.rule(adam), **columns
+                model, losses.squared_error, config.rule(curve), **columns
             )
             for (kind, width), model in networks(config).items()
         }

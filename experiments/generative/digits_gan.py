@@ -26,7 +26,8 @@ class Config(training.Config):
     features: tuple[int, ...] = (128, 128)
     """Widths of the hidden layers of the generator and of the discriminator."""
     learning_rate: float = 5e-4
-    """Learning rate of Adam for both networks."""
+    schedule: optim.ScheduleName = "constant"
+    betas: tuple[float, float] = (0.5, 0.999)
     batch_size: int = 64
     """Examples per step, over all devices."""
     epochs: float = 200
@@ -43,8 +44,8 @@ def experiment(config: Config) -> training.Experiment:
     learner = learners.gan(
         generator,
         models.Discriminator(config.features),
-        config.rule(optim.adam(config.learning_rate, beta1=0.5)),
-        config.rule(optim.adam(config.learning_rate, beta1=0.5)),
+        config.rule(images),
+        config.rule(images),
         latent=config.latent,
     )
     grid = analysis.sample_grid(learner.apply, config.latent)

@@ -28,7 +28,7 @@ from typing import Literal
 
 import numpy as np
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, losses, models, training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +63,6 @@ class Config(training.Config):
     attacked: int = 450
     """Number of test images that are attacked."""
     learning_rate: float = 2e-3
-    """Initial learning rate of Adam; it decays to zero along a cosine."""
     batch_size: int = 64
     """Examples per step, over all devices."""
     epochs: float = 15
@@ -74,11 +73,10 @@ class Config(training.Config):
 
 def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
-    rate = optim.cosine_decay(config.learning_rate, config.total_steps(images))
     learner = learners.supervised(
         models.CNN(config.features, images.num_classes, config.hidden),
         losses.softmax_cross_entropy,
-        config.rule(optim.adam(rate)),
+        config.rule(images),
     )
     if config.kind == "adversarial":
         attack = functools.partial(

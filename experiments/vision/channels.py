@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, losses, models, training
 from dlcourse.learner import Trained
 
 
@@ -35,7 +35,6 @@ class Config(training.Config):
     channels: tuple[int, ...] = (0, 1, 2, 3)
     """Numbers of the channels that are drawn."""
     learning_rate: float = 3e-3
-    """Initial learning rate of Adam; it decays to zero along a cosine."""
     epochs: float = 15
     """Passes over the train split."""
 
@@ -43,8 +42,7 @@ class Config(training.Config):
 def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
     model = models.CNN(config.features, images.num_classes)
-    rate = optim.cosine_decay(config.learning_rate, config.total_steps(images))
-    rule = config.rule(optim.adam(rate))
+    rule = config.rule(images)
     learner = learners.supervised(model, losses.softmax_cross_entropy, rule)
     test = images.prepare(images.read(images.splits["test"][:450]))["image"]
     queries = test[:2]

@@ -24,7 +24,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, losses, models, training
 from dlcourse.data import augment
 
 Name = Literal["model-1", "model-2", "model-3", "alexnet", "resnet-20"]
@@ -54,8 +54,6 @@ class Config(training.Config):
     """Number of training examples."""
     augment: bool = False
     """Augment training images by random flips and crops, as is usual for CIFAR-10."""
-    learning_rate: float = 1e-3
-    """Initial learning rate of Adam; it decays to zero along a cosine."""
     batch_size: int = 20
     """Examples per step, over all devices."""
     epochs: float = 4
@@ -80,11 +78,10 @@ def coloured(images: data.Dataset) -> data.Dataset:
 def experiment(config: Config) -> training.Experiment:
     images = coloured(data.images(config.dataset, stream=config.stream))
     images = images.with_fewer(config.examples)
-    rate = optim.cosine_decay(config.learning_rate, config.total_steps(images))
     learner = learners.supervised(
         MODELS[config.network](num_classes=images.num_classes),
         losses.softmax_cross_entropy,
-        config.rule(optim.adam(rate)),
+        config.rule(images),
     )
     if config.augment:
         change = augment.per_example(augment.compose(augment.flip, augment.crop))

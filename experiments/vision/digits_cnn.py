@@ -10,7 +10,7 @@ seeds 0 to 2.
 
 import dataclasses
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, losses, models, training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,6 @@ class Config(training.Config):
     dropout: float = 0.4
     """Dropout rate of the dense layer."""
     learning_rate: float = 3e-3
-    """Initial learning rate of Adam; it decays to zero along a cosine."""
     batch_size: int = 64
     """Examples per step, over all devices."""
     epochs: float = 30
@@ -36,8 +35,7 @@ class Config(training.Config):
 def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
     model = models.CNN(config.features, images.num_classes, config.hidden, config.dropout)
-    rate = optim.cosine_decay(config.learning_rate, config.total_steps(images))
-    rule = config.rule(optim.adam(rate))
+    rule = config.rule(images)
     learner = learners.supervised(model, losses.softmax_cross_entropy, rule)
     figures = analysis.classification(learner.apply, images)
     return training.Experiment(learner, images, figures=figures)

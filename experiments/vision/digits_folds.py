@@ -14,7 +14,7 @@ import dataclasses
 
 import numpy as np
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, losses, models, training
 from dlcourse.errors import UsageError
 
 
@@ -35,7 +35,6 @@ class Config(training.Config):
     dropout: float = 0.4
     """Dropout rate of the dense layer."""
     learning_rate: float = 3e-3
-    """Initial learning rate of Adam; it decays to zero along a cosine."""
     batch_size: int = 64
     """Examples per step, over all devices."""
     epochs: float = 30
@@ -61,10 +60,7 @@ def fold(config: Config) -> data.Dataset:
 def experiment(config: Config) -> training.Experiment:
     images = fold(config)
     model = models.CNN(config.features, images.num_classes, config.hidden, config.dropout)
-    rate = optim.cosine_decay(config.learning_rate, config.total_steps(images))
-    learner = learners.supervised(
-        model, losses.softmax_cross_entropy, config.rule(optim.adam(rate))
-    )
+    learner = learners.supervised(model, losses.softmax_cross_entropy, config.rule(images))
     return training.Experiment(learner, images)
 
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, losses, models, training
 from dlcourse.models.vision.convolution import HORIZONTAL_EDGES, VERTICAL_EDGES, convolve_batch
 
 FILTERS = {
@@ -33,7 +33,6 @@ class Config(training.Config):
     photograph: Literal["china", "flower"] = "china"
     """Photograph of scikit-learn."""
     learning_rate: float = 0.1
-    """Initial learning rate of Adam; it decays to zero along a cosine."""
     batch_size: int = 32
     """Tiles of 32x32 pixels per step."""
     epochs: float = 60
@@ -66,11 +65,10 @@ def experiment(config: Config) -> training.Experiment:
         )
 
     edges = dataclasses.replace(tiles, prepare=with_edges)
-    rate = optim.cosine_decay(config.learning_rate, config.total_steps(edges))
     learner = learners.supervised(
         Filters(),
         losses.squared_error,
-        config.rule(optim.adam(rate)),
+        config.rule(edges),
         target="edges",
         metrics_of={},
     )

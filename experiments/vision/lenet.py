@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 import jax
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, losses, models, training
 from dlcourse.data import augment
 
 PUBLISHED = {"LeNet-5": 0.9905, "CNN": 0.993}  # the CNN's is our target
@@ -48,7 +48,6 @@ class Config(training.Config):
     shift: int = 2
     """Maximum random shift of the CNN's training images, in pixels."""
     learning_rate: float = 2e-3
-    """Initial learning rate of Adam; it decays to zero along a cosine."""
     batch_size: int = 64
     """Examples per step, over all devices."""
     epochs: float = 12
@@ -75,10 +74,7 @@ def experiment(config: Config) -> training.Experiment:
         model = models.LeNet5(classes)
     else:
         model = models.CNN(config.features, classes, config.hidden, config.dropout)
-    rate = optim.cosine_decay(config.learning_rate, config.total_steps(images))
-    learner = learners.supervised(
-        model, losses.softmax_cross_entropy, config.rule(optim.adam(rate))
-    )
+    learner = learners.supervised(model, losses.softmax_cross_entropy, config.rule(images))
     if config.network == "CNN":
         shift = functools.partial(augment.crop, padding=config.shift)
         learner = learners.augmented(learner, augment.per_example(shift))

@@ -33,7 +33,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Literal
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, losses, models, training
 from dlcourse.data import IGNORE, augment
 
 METRICS = {"mean IoU": "iou", "boundary F-score": "boundary_f", "correct pixels": "pixels"}
@@ -71,7 +71,6 @@ class Config(training.Config):
     light: float = 0.0
     """Maximum relative change of brightness and contrast of training images."""
     learning_rate: float = 6e-3
-    """Initial learning rate of Adam; it decays to zero along a cosine."""
     batch_size: int = 8
     """Images per step, over all devices."""
     epochs: float = 6
@@ -109,11 +108,10 @@ def augmentation(config: Config) -> Callable[[Any, dict], dict]:
 
 def experiment(config: Config) -> training.Experiment:
     images = data.segmentation(config.dataset, stream=config.stream)
-    rate = optim.cosine_decay(config.learning_rate, config.total_steps(images))
     learner = learners.supervised(
         models.UNet(config.features, num_classes=images.num_classes),
         pixel_loss(images, config),
-        config.rule(optim.adam(rate)),
+        config.rule(images),
         metrics_of={},
     )
     measure = analysis.mask_metrics(learner.apply, images.classes, IGNORE)

@@ -29,10 +29,9 @@ import dataclasses
 import functools
 from typing import Literal, get_args
 
-import optax
-
 from dlcourse import analysis, data, learners, losses, models, optim, training
 from dlcourse.data import augment
+from dlcourse.learner import Rule
 from dlcourse.models.foundations.initializers import he, small_normal
 
 Trick = Literal[
@@ -46,10 +45,7 @@ FOUR: set[Trick] = {"augmentation", "cosine schedule", "label smoothing", "weigh
 class Config(training.Config):
     """Eleven changes to the training of one convolutional network, one at a time."""
 
-    limits = training.Config.limits | {
-        "smoothing": training.SHARE,
-        "norm": training.POSITIVE,
-    }
+    limits = training.Config.limits | {"smoothing": training.SHARE}
 
     trick: Trick = "plain"
     """Change that a run makes."""
@@ -65,14 +61,17 @@ class Config(training.Config):
     """Let augmentation mirror images; this is wrong for digits."""
     dropout: float = 0.3
     """Dropout rate of the head, for dropout."""
-    decay: float = 0.05
-    """Coefficient of decoupled weight decay."""
+    weight_decay: float | None = 0.05
+    """Coefficient of decoupled weight decay, for weight decay."""
     smoothing: float = 0.1
     """Probability that label smoothing spreads over all classes."""
-    norm: float = 1.0
-    """Maximum norm of gradients, for clipping."""
+    clip: float | None = 1.0
+    """Largest norm of the gradient, for clipping."""
+    warmup: str | None = "10%"
+    """Duration of the warm-up, for warm-up and cosine."""
     learning_rate: float = 1e-2
-    """Learning rate of Adam."""
+    schedule: optim.ScheduleName = "constant"
+    """Course of the learning rate without the tricks that change it."""
     batch_size: int = 50
     """Examples per step, over all devices."""
     epochs: float = 40
@@ -85,15 +84,16 @@ class Config(training.Config):
     """Interval between evaluations on the validation split."""
 
 
-def optimizer(config: Config, on: set[Trick], steps: int) -> optax.GradientTransformation:
-    rate = config.learning_rate
-    if "cosine schedule" in on:
-        rate = optim.cosine_decay(rate, steps)
-    elif "warm-up and cosine" in on:
-        rising = max(1, steps // 10)
-        rate = optim.warmup(optim.cosine_decay(rate, max(1, steps - rising)), rising)
-    clip = [optim.clip_by_global_norm(config.norm)] if "clipping" in on else []
-    return optim.chain(*clip, optim.adamw(rate, config.decay if "weight decay" in on else 0.0))
+def rule(config: Config, on: set[Trick], images: data.Dataset) -> Rule:
+    """The optimizer with the tricks that change it."""
+    changed = dataclasses.replace(
+        config,
+        schedule="cosine" if on & {"cosine schedule", "warm-up and cosine"} else config.schedule,
+        warmup=config.warmup if "warm-up and cosine" in on else None,
+        clip=config.clip if "clipping" in on else None,
+        weight_decay=config.weight_decay if "weight decay" in on else None,
+    )
+    return changed.rule(images)
 
 
 def experiment(config: Config) -> training.Experiment:
@@ -105,16 +105,16 @@ def experiment(config: Config) -> training.Experiment:
         dropout=config.dropout if "dropout" in on else 0.0,
         kernel_init=small_normal if "small initialisation" in on else he,
     )
-    rule = config.rule(optimizer(config, on, config.total_steps(images)))
     smoothing = config.smoothing if "label smoothing" in on else 0.0
     loss = functools.partial(losses.softmax_cross_entropy, smoothing=smoothing)
-    learner = learners.supervised(model, loss, rule)
+    descent = rule(config, on, images)
+    learner = learners.supervised(model, loss, descent)
     if "augmentation" in on:
         moves = [augment.flip] if config.flip else []
         shift = functools.partial(augment.crop, padding=config.shift)
         learner = learners.augmented(learner, augment.per_example(augment.compose(*moves, shift)))
     if "mixup" in on:  # steps on mixed images and soft labels, evaluation on the original ones
-        soft = learners.supervised(model, losses.soft_cross_entropy, rule, metrics_of={})
+        soft = learners.supervised(model, losses.soft_cross_entropy, descent, metrics_of={})
         mixup = functools.partial(augment.mixup, num_classes=images.num_classes)
         learner = learner._replace(step=learners.augmented(soft, mixup).step)
     return training.Experiment(learner, images)

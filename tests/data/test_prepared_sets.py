@@ -247,7 +247,7 @@ def test_a_mended_set_is_decoded_again(broken, place):
 
 def experiment(config: Config) -> training.Experiment:
     images = data.images("given", stream=config.stream)
-    rule = config.rule(optim.adam(1e-2))
+    rule = config.rule_of(optim.adam(1e-2))
     learner = learners.supervised(models.MLP((3,)), losses.softmax_cross_entropy, rule)
     return training.Experiment(learner, images)
 

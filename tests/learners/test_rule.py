@@ -43,7 +43,8 @@ def steps(kind, key, **policies):
         name: KINDS[kind].__wrapped__(Config(**policy)).learner  # the networks may be patched
         for name, policy in policies.items()
     }
-    batch = jax.device_put(KINDS[kind](Config()).data.batch(0, 40, seed=0))
+    data = KINDS[kind].__wrapped__(Config()).data
+    batch = jax.device_put(data.batch(0, 40, seed=0))
 
     @jax.jit
     def each_steps(key, batch):
@@ -211,15 +212,15 @@ def test_an_option_that_the_learner_does_not_honour_is_refused(option, value, tm
 
 def test_what_each_learner_honours():
     """Those with a rule honour everything that has a meaning for them; the others nothing."""
-    everything = frozenset(Policy._fields)
+    everything = frozenset(Policy._fields) | {"optimizer"}
     for kind in KINDS.values():
         assert kind(Config()).learner.honours == everything
     assert learners.perceptron(2).honours == frozenset()
     assert learners.logistic_regression(2, 0.1).honours == frozenset()
     descent = learners.descent(lambda x: x @ x, Rule(optim.sgd(0.1)), (1.0, 2.0), 3)
-    assert descent.honours == {"ema", "freeze"}
+    assert descent.honours == {"ema", "freeze", "optimizer"}
     rates = np.array([0.1, 0.2], np.float32)
     descents = training.population(
         lambda rate: learners.descent(lambda x: x @ x, Rule(optim.sgd(rate)), (1.0,), 3), rates
     )
-    assert descents.honours == {"ema", "freeze"}
+    assert descents.honours == {"ema", "freeze", "optimizer"}

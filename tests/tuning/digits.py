@@ -21,7 +21,9 @@ class Config(training.Config):
     steps: int | None = 4
     evaluate_every: str = "1 step"
     checkpoint_every: str = "100%"
+    optimizer: optim.Optimizer = "sgd"
     learning_rate: float = 0.1
+    schedule: optim.ScheduleName = "constant"
     dropout: float = 0.2
     label_noise: float = 0.0
     threshold: float = 0.0
@@ -47,9 +49,10 @@ class Net(nn.Module):
 
 
 def learner(config):
-    rate = config.learning_rate if config.threshold <= 0.5 else 0.1
+    if config.threshold > 0.5:
+        config = dataclasses.replace(config, learning_rate=0.1)
     model = Net(config.hidden, config.dropout)
-    return learners.supervised(model, losses.softmax_cross_entropy, config.rule(optim.sgd(rate)))
+    return learners.supervised(model, losses.softmax_cross_entropy, config.rule(digits()))
 
 
 def experiment(config):

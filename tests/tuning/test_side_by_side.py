@@ -17,11 +17,12 @@ from tests.tuning.points import search
 
 
 def test_what_can_differ_in_one_program_is_found_out():
-    ranges = ("learning_rate", "dropout", "label_noise", "threshold", "epochs")
+    able = ["learning_rate", "weight_decay", "clip", "dropout"]
+    ranges = (*able, "label_noise", "threshold", "epochs")
     space = {name: tuning.Uniform(0.1, 0.9) for name in ranges}
     space |= {"width": tuning.Integer(1, 2), "hidden": tuning.Choice((1,), (2,))}
     names, reasons = traceable(experiment, Config(), space)
-    assert names == ["learning_rate", "dropout"]
+    assert names == able
     assert set(reasons) == {"label_noise", "threshold"}
     assert reasons["label_noise"] == "the data depend on it"
     assert "needs its value" in reasons["threshold"]

@@ -71,7 +71,7 @@ def dqn(
     Args:
         environment: the world.
         model: `model(views)`, the values Q of all actions.
-        rule: how Q is trained, `config.rule(optax_chain)`.
+        rule: how Q is trained, `config.rule(data)`.
         exploration: ε(t), the probability of a random move at step t.
         discount: γ.
         target_decay: τ.

@@ -40,7 +40,7 @@ def descent(
 
     Args:
         surface: f.
-        rule: the optimizer and the policy, `config.rule(optax_chain)`.
+        rule: the optimizer and the policy, `config.rule(data)`.
         first: where the descent starts.
         steps: for how many steps the path has room.
     """

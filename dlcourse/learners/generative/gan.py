@@ -42,7 +42,7 @@ def gan(
     Args:
         generator: `generator(z, train=...)`, an image for each latent.
         discriminator: `discriminator(x, train=...)`, a logit for each image.
-        generator_rule: how the generator is trained, `config.rule(optax_chain)`.
+        generator_rule: how the generator is trained, `config.rule(data)`.
         discriminator_rule: how the discriminator is trained.
         latent: the dimension of z, which is standard normal.
         generator_loss: of the logits of fakes, `[batch]`.

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from dlcourse import figures
+from dlcourse.learner import is_diagnostic
 
 # By split: steps, values, and their spread over seeds, nan where there is one seed.
 Curves = Mapping[str, tuple[np.ndarray, ...]]
@@ -24,7 +25,7 @@ def draw_curves(rows: Sequence[Mapping[str, Any]]) -> Any:
     Returns:
         The figure; None if there are no metrics.
     """
-    names = list(dict.fromkeys(n for row in rows for n in row if n not in ("step", "split")))
+    names = _shown(rows)
     if not names:
         return None
     panels_of: dict[str, list[str]] = {}
@@ -49,12 +50,24 @@ def draw_curves(rows: Sequence[Mapping[str, Any]]) -> Any:
             title += ", mean ± std"
         panel.set_xlabel("step")
         figures.title(panel, title)
-        _choose_scale(panel)
+        if metric.endswith("learning_rate"):  # a schedule is known by its shape
+            figures.zoom(panel)
+        else:
+            _choose_scale(panel)
     for panel in panels.flat[len(panels_of) :]:
         panel.set_visible(False)
     figures.legend_beside(figure, *side_by_side)
     figures.legend(*(p for p in panels.flat[: len(panels_of)] if p not in side_by_side))
     return figure
+
+
+def _shown(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The metrics, then the diagnostics of training without rates that never change."""
+    names = dict.fromkeys(n for row in rows for n in row if n not in ("step", "split"))
+    rates = [name for name in names if name.partition("/")[0].endswith("learning_rate")]
+    logged = {name: [row[name] for row in rows if name in row] for name in rates}
+    constant = {name for name, values in logged.items() if all(v == values[0] for v in values)}
+    return sorted((name for name in names if name not in constant), key=is_diagnostic)
 
 
 def _curves(rows: Sequence[Mapping[str, Any]], name: str) -> Curves:

@@ -81,6 +81,8 @@ class Loop:
         self.clock = Clock()
         self.drawing = Drawing(folder.figures, mesh, screen, self.clock)
         require_honoured(experiment.learner, config.policy)
+        if "optimizer" not in experiment.learner.honours:
+            config.require_default_optimization()
         data, single = experiment.data, config.seeds == 1
         self.total = config.total_steps(data)
         self.evaluations = config.cadence(config.evaluate_every, data)

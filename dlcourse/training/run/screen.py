@@ -6,6 +6,7 @@ from typing import Any
 
 import psutil
 
+from dlcourse.learner import is_diagnostic
 from dlcourse.training.engine import processes
 
 QUIET_SECONDS = 5.0  # between two lines where no live line can be drawn, as in a log file
@@ -88,7 +89,7 @@ class Screen(Silent):
         """Takes a row; of learners side by side, minimum and maximum are shown."""
         found: dict[str, list] = {}
         for name, value in row.items():
-            if name not in ("step", "split"):
+            if name not in ("step", "split") and not is_diagnostic(name):
                 found.setdefault(name.partition("/")[0], []).append(value)
         texts = [f"{name} {_range(values)}" for name, values in found.items()]
         self._texts[row["split"]] = f"{row['split']} {' '.join(texts)}"
@@ -123,7 +124,8 @@ class Screen(Silent):
     def results(self, summary: Mapping[str, Any], folder: Any) -> None:
         """The table of final metrics, the seconds by activity, and the run folder."""
         splits = summary["metrics"]
-        names = list(dict.fromkeys(name for row in splits.values() for name in row))
+        measured = dict.fromkeys(name for row in splits.values() for name in row)
+        names = [name for name in measured if not is_diagnostic(name)]
         rows = [
             [name.replace("_", " ")]
             + [_short(row[name]) if name in row else "" for row in splits.values()]

@@ -26,7 +26,10 @@ def test_help_shows_every_option_with_type_default_and_meaning(tmp_path):
     plain = re.sub(r"[│╭╮╰╯─]", " ", done.stdout)
     words = " ".join(plain.split())
     assert "Dropout rate of each hidden layer. (default: 0.4; at least 0 and at most 1)" in words
-    assert "--learning-rate FLOAT Learning rate of Adam. (default: 0.001; at least 0)" in words
+    assert (
+        "--learning-rate FLOAT Learning rate; with a schedule, the highest one. (default: 0.001;"
+        in words
+    )
     assert "--seeds INT Number of seeds" in words
     assert "--precision {float32,bfloat16}" in words
     assert words.index("--dropout") < words.index("--seed ")  # what is its own comes first
@@ -141,12 +144,13 @@ from dlcourse import data, learners, losses, models, optim, training
 
 
 def experiment(config):
-    rule = config.rule(optim.sgd(0.1))
+    rule = config.rule_of(optim.sgd(0.1))
     learner = learners.supervised(models.MLP((10,)), losses.softmax_cross_entropy, rule)
 
     def init(key, batch):
         state, lost = learner.init(key, batch), jax.random.bernoulli(key)
-        return jax.tree.map(lambda leaf: jnp.where(lost, jnp.nan, leaf), state)
+        lose = lambda leaf: jnp.where(lost, jnp.nan, leaf)
+        return state.replace(params=jax.tree.map(lose, state.params))
 
     return training.Experiment(learner._replace(init=init), data.images("digits"))
 

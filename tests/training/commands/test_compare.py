@@ -39,7 +39,7 @@ class Config(training.Config):
 
 def experiment(config):
     learner = learners.supervised(
-        models.MLP((10,)), losses.softmax_cross_entropy, config.rule(optim.sgd(config.rate))
+        models.MLP((10,)), losses.softmax_cross_entropy, config.rule_of(optim.sgd(config.rate))
     )
     return training.Experiment(learner, data.images("digits"))
 

@@ -127,7 +127,7 @@ def test_each_part_of_each_member_is_judged_by_itself():
 @pytest.mark.parametrize("side_by_side", [False, True])
 def test_a_misspelt_monitor_is_refused_before_anything_is_compiled(side_by_side, tmp_path, caplog):
     def experiment(config):
-        rule = config.rule(optim.sgd(0.1))
+        rule = config.rule_of(optim.sgd(0.1))
         learner = learners.supervised(models.MLP((10,)), losses.softmax_cross_entropy, rule)
         if side_by_side:
             learner = learners.side_by_side({"a": learner, "b": learner})
