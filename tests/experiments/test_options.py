@@ -62,7 +62,11 @@ def beyond(number, limits):
 
 def changed(kind, name, value):
     """The Config with this value, and with whatever else the value needs."""
-    needs = {"accumulate": {"batch_size": value}, "seed": {"seeds": 1}}.get(name, {})
+    needs = {
+        "accumulate": {"batch_size": value},
+        "seed": {"seeds": 1},
+        "betas": {"optimizer": "adam"},
+    }.get(name, {})
     return kind(**{name: value} | needs)
 
 
