@@ -138,7 +138,7 @@ def make_plan(
     notation.require_valid(search.space, config)
     example = without_test(experiment(config))
     require_honoured(example.learner, config.policy)
-    metric = _metric(search, example, config.batch_size)
+    metric = _metric(search, example, config)
     maximize = metric.startswith("max")
     method = methods.make_method(search.method, search.space, search.trials, maximize, search.seed)
     shared = {
@@ -172,15 +172,16 @@ def without_test(experiment: Experiment) -> Experiment:
     )
 
 
-def _metric(search: Search, example: Experiment, batch_size: int) -> str:
-    """The metric of a search; by default the one that the experiment monitors."""
-    known = metric_names(example.learner, example.data, batch_size)
+def _metric(search: Search, example: Experiment, config: Config) -> str:
+    """The metric of a search; by default the one that a run monitors."""
+    known = metric_names(example.learner, example.data, config.batch_size)
+    monitor = config.monitor or example.monitor
     if search.metric is None and example.learner.parts:
         raise UsageError(
             f"The learner trains {', '.join(example.learner.parts)} side by side. Choose the "
-            f"metric of one of them: --metric '{example.monitor}/{example.learner.parts[0]}'."
+            f"metric of one of them: --metric '{monitor}/{example.learner.parts[0]}'."
         )
-    metric = search.metric or example.monitor
+    metric = search.metric or monitor
     measured = _parse_metric(metric)[1]
     if measured not in known:
         raise UsageError(f"The experiment does not measure {notation.nearest(measured, known)}")

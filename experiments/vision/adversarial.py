@@ -28,11 +28,11 @@ from typing import Literal
 
 import numpy as np
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, models, optim, training
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, learners.Classification):
     """Plain and adversarial training, both under attack."""
 
     limits = training.Config.limits | {
@@ -77,8 +77,9 @@ def experiment(config: Config) -> training.Experiment:
     rate = optim.cosine_decay(config.learning_rate, config.total_steps(images))
     learner = learners.supervised(
         models.CNN(config.features, images.num_classes, config.hidden),
-        losses.softmax_cross_entropy,
+        config.cross_entropy(images),
         config.rule(optim.adam(rate)),
+        metrics_of=config.metrics,
     )
     if config.kind == "adversarial":
         attack = functools.partial(

@@ -10,11 +10,11 @@ seeds 0 to 2.
 
 import dataclasses
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, models, optim, training
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, learners.Classification):
     """A convolutional network with batch normalisation."""
 
     dataset: str = "digits"
@@ -38,7 +38,9 @@ def experiment(config: Config) -> training.Experiment:
     model = models.CNN(config.features, images.num_classes, config.hidden, config.dropout)
     rate = optim.cosine_decay(config.learning_rate, config.total_steps(images))
     rule = config.rule(optim.adam(rate))
-    learner = learners.supervised(model, losses.softmax_cross_entropy, rule)
+    learner = learners.supervised(
+        model, config.cross_entropy(images), rule, metrics_of=config.metrics
+    )
     figures = analysis.classification(learner.apply, images)
     return training.Experiment(learner, images, figures=figures)
 

@@ -14,12 +14,12 @@ import dataclasses
 
 import numpy as np
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, models, optim, training
 from dlcourse.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, learners.Classification):
     """A convolutional network with batch normalisation, trained once per fold."""
 
     limits = training.Config.limits | {"folds": (2, 100), "fold": (0, 99)}
@@ -63,7 +63,10 @@ def experiment(config: Config) -> training.Experiment:
     model = models.CNN(config.features, images.num_classes, config.hidden, config.dropout)
     rate = optim.cosine_decay(config.learning_rate, config.total_steps(images))
     learner = learners.supervised(
-        model, losses.softmax_cross_entropy, config.rule(optim.adam(rate))
+        model,
+        config.cross_entropy(images),
+        config.rule(optim.adam(rate)),
+        metrics_of=config.metrics,
     )
     return training.Experiment(learner, images)
 

@@ -21,14 +21,14 @@ from typing import Any, Literal
 
 import jax
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, models, optim, training
 from dlcourse.data import augment
 
 PUBLISHED = {"LeNet-5": 0.9905, "CNN": 0.993}  # the CNN's is our target
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, learners.Classification):
     """LeNet-5 with tanh and average pooling, and a CNN with ReLU and batch norm."""
 
     selects = frozenset({"networks"})
@@ -77,7 +77,10 @@ def experiment(config: Config) -> training.Experiment:
         model = models.CNN(config.features, classes, config.hidden, config.dropout)
     rate = optim.cosine_decay(config.learning_rate, config.total_steps(images))
     learner = learners.supervised(
-        model, losses.softmax_cross_entropy, config.rule(optim.adam(rate))
+        model,
+        config.cross_entropy(images),
+        config.rule(optim.adam(rate)),
+        metrics_of=config.metrics,
     )
     if config.network == "CNN":
         shift = functools.partial(augment.crop, padding=config.shift)
