@@ -86,11 +86,11 @@ class Dataset:
             raise UserError(f"'{self.name}' has {has}; a classifier needs at least two.")
         return len(self.classes)
 
-    def class_counts(self, split: str) -> np.ndarray:
-        """The number of examples of each class in a split, integers `[classes]`.
+    def labels(self, split: str) -> np.ndarray:
+        """The label of each example of a split, integers `[n]`; `DAMAGED` where it is unreadable.
 
-        In memory it costs a look at the labels. Of a streamed set prepared by TFDS every record is
-        read once, and no image is decoded; of another source every example of the split is made.
+        In memory this costs a look. Of a streamed set prepared by TFDS every record is read once,
+        and no image is decoded; of another source every example of the split is made.
 
         Raises:
             UserError: a label is out of range.
@@ -103,9 +103,13 @@ class Dataset:
             labels = self.examples.labels()[numbers]
         else:
             labels = np.array([self._row(self.examples, int(i))["label"] for i in numbers])
-        readable = labels[labels != DAMAGED]
-        check_labels(self.name, readable, self.classes)
-        return np.bincount(readable, minlength=self.num_classes)
+        check_labels(self.name, labels[labels != DAMAGED], self.classes)
+        return labels
+
+    def class_counts(self, split: str) -> np.ndarray:
+        """The number of examples of each class in a split, integers `[classes]`; see `labels`."""
+        labels = self.labels(split)
+        return np.bincount(labels[labels != DAMAGED], minlength=self.num_classes)
 
     @property
     def in_memory(self) -> bool:
