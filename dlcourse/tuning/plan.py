@@ -27,7 +27,8 @@ class Settings:
     method: methods.Name = "random"
     """How the next trials are chosen; `tpe` and `gp` learn from the trials before."""
     trials: int = 20
-    """The number of trials; a grid takes the most that its levels allow."""
+    """The number of trials; a grid takes the most that its levels allow. More trials in the same
+    folder extend a search by `random`, `tpe` or `gp`."""
     metric: str | None = None
     """`min METRIC` or `max METRIC` on the validation split; by default what the experiment
     monitors."""
@@ -103,14 +104,10 @@ class Plan:
         return 1 if self.search.prune else self.search.side_by_side or self.method.at_once
 
     @property
-    def may_differ(self) -> frozenset[str]:
-        """The parts of the description that may change when the study goes on."""
-        return frozenset({"trials"} if self.method.extends else ())
-
-    @property
     def default_folder(self) -> pathlib.Path:
         """`runs/tuning/<experiment>/<method>-<digest>`: the same search finds it again."""
-        same = {n: value for n, value in self.description.items() if n not in self.may_differ}
+        extends = self.method.extends
+        same = {n: v for n, v in self.description.items() if not (extends and n == "trials")}
         digest = hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:8]
         base = pathlib.Path("runs") / "tuning" / self.description["experiment"]
         return base / f"{self.search.method}-{digest}"
