@@ -9,6 +9,7 @@ from dlcourse.data.gates import GATES as GATES
 from dlcourse.data.gates import gates as gates
 from dlcourse.data.gates import separable as separable
 from dlcourse.data.images import images as images
+from dlcourse.data.imbalance import long_tailed as long_tailed
 from dlcourse.data.masks import check_masks as check_masks
 from dlcourse.data.noise import with_wrong_labels as with_wrong_labels
 from dlcourse.data.photographs import photograph as photograph

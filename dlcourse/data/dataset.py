@@ -6,9 +6,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from dlcourse.data.checks import check_arrays, check_split
+from dlcourse.data.checks import check_arrays, check_labels, check_split
 from dlcourse.data.permutation import permuted
 from dlcourse.errors import Unreadable, UserError, reason
+
+DAMAGED = -2  # in place of the label of an example that cannot be read
 
 Example = dict[str, np.ndarray]
 
@@ -20,6 +22,15 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Example: ...
+
+
+@runtime_checkable
+class Labelled(Source, Protocol):
+    """A source that knows its labels without making the examples."""
+
+    def labels(self) -> np.ndarray:
+        """The label of each example, integers `[examples]`; `DAMAGED` where one is unreadable."""
+        ...
 
 
 def _identity(batch: dict[str, Any]) -> dict[str, Any]:
@@ -74,6 +85,31 @@ class Dataset:
             has = f"one class, {self.classes[0]}" if self.classes else "no classes"
             raise UserError(f"'{self.name}' has {has}; a classifier needs at least two.")
         return len(self.classes)
+
+    def labels(self, split: str) -> np.ndarray:
+        """The label of each example of a split, integers `[n]`; `DAMAGED` where it is unreadable.
+
+        In memory this costs a look. Of a streamed set prepared by TFDS every record is read once,
+        and no image is decoded; of another source every example of the split is made.
+
+        Raises:
+            UserError: a label is out of range.
+            Unreadable: an example of another source cannot be read.
+        """
+        numbers = self.splits[split]
+        if isinstance(self.examples, Mapping):
+            labels = self.examples["label"][numbers]
+        elif isinstance(self.examples, Labelled):
+            labels = self.examples.labels()[numbers]
+        else:
+            labels = np.array([self._row(self.examples, int(i))["label"] for i in numbers])
+        check_labels(self.name, labels[labels != DAMAGED], self.classes)
+        return labels
+
+    def class_counts(self, split: str) -> np.ndarray:
+        """The number of examples of each class in a split, integers `[classes]`; see `labels`."""
+        labels = self.labels(split)
+        return np.bincount(labels[labels != DAMAGED], minlength=self.num_classes)
 
     @property
     def in_memory(self) -> bool:

@@ -12,8 +12,9 @@ import numpy as np
 
 from dlcourse.data import tfds
 from dlcourse.data.checks import check_labels
-from dlcourse.data.dataset import Dataset, Example, Source, split_off
+from dlcourse.data.dataset import Dataset, Example, split_off
 from dlcourse.data.optional import require
+from dlcourse.data.signals import until_signal
 from dlcourse.errors import UserError
 
 DIGITS_TEST, DIGITS_VALIDATION = 450, 147
@@ -91,6 +92,9 @@ class Rows:
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         return {name: array[index] for name, array in self.arrays.items()}
 
+    def labels(self) -> np.ndarray:
+        return self.arrays["label"]
+
 
 def _from_tfds(name: str, stream: bool) -> Dataset:
     found = tfds.load(name, ("image", "label"), stream=stream)
@@ -104,14 +108,14 @@ def _from_tfds(name: str, stream: bool) -> Dataset:
 
 
 class Checked:
-    """A source of labelled images that checks each example when it is read.
+    """A prepared set as a source of labelled images that checks each example when it is read.
 
     Raises:
         UserError: on reading an example whose image differs in type or size from the first one, or
             whose label is out of range.
     """
 
-    def __init__(self, records: Source, name: str, classes: Sequence[str]) -> None:
+    def __init__(self, records: Any, name: str, classes: Sequence[str]) -> None:
         self.records, self.name, self.classes = records, name, classes
 
     def __len__(self) -> int:
@@ -124,6 +128,16 @@ class Checked:
             with contextlib.suppress(Exception):  # it is named when it is read itself
                 return self.records[index]["image"].shape
         raise UserError(f"No image of '{self.name}' can be read.")
+
+    def labels(self) -> np.ndarray:
+        """The label of each example, or `DAMAGED`.
+
+        Raises:
+            Stopped: a signal came meanwhile.
+        """
+        with until_signal(f"the labels of '{self.name}' were read") as halted:
+            found = self.records.labels(halted)
+        return found
 
     def __getitem__(self, index: int) -> Example:
         record = self.records[index]

@@ -5,8 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
-from dlcourse.data.dataset import Example
+from dlcourse.data.dataset import DAMAGED, Example
 from dlcourse.data.pixels import decode
 from dlcourse.data.signals import Halted
 from dlcourse.errors import UserError
@@ -43,20 +44,19 @@ class Records:
         record = self.parts[part][int(index - start)]
         return {key: self._decoded(key, record[key]) for key in self.features}
 
-    def most_label(self, halted: threading.Event) -> int:
-        """The largest of all labels; all records are read. Damaged ones count for nothing.
+    def labels(self, halted: threading.Event) -> Int[np.ndarray, " examples"]:
+        """The label of each example, or `DAMAGED`; all records are read, no image is decoded.
 
         Raises:
             Halted: the event was set.
         """
-        most = 0
+        found: list[int] = []
         for part in self.parts:
             for start in range(0, len(part), BATCH):
                 if halted.is_set():
                     raise Halted
-                numbers = range(start, min(start + BATCH, len(part)))
-                most = max(most, *(_labels(part, numbers)))
-        return most
+                found += _labels(part, range(start, min(start + BATCH, len(part))))
+        return np.array(found)
 
     def _dtype(self, key: str) -> Any:
         """TFDS labels have 64 bits; JAX uses 32."""
@@ -119,12 +119,13 @@ def is_unlabelled(part: Any) -> bool:
 
 
 def _labels(part: Any, numbers: range) -> list[int]:
-    """Of the records that can be read; at least one number."""
+    """Of these records; `DAMAGED` where one cannot be read."""
     try:
-        return [record["label"] for record in part.__getitems__(list(numbers))]
+        return [int(record["label"]) for record in part.__getitems__(list(numbers))]
     except Exception:  # noqa: BLE001  (whatever a damaged record raises)
-        found = [_labels(part, numbers[i : i + 1]) for i in range(len(numbers)) if len(numbers) > 1]
-        return [label for labels in found for label in labels] or [0]
+        if len(numbers) == 1:
+            return [DAMAGED]
+        return [_labels(part, numbers[i : i + 1])[0] for i in range(len(numbers))]
 
 
 def numbered(name: str, most: int) -> tuple[str, ...]:

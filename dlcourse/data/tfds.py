@@ -133,8 +133,8 @@ def load(name: str, features: Sequence[str], *, stream: bool = False) -> Prepare
     _say_unlabelled(name, unlabelled)
     if classes is None:
         with until_signal(f"the labels of '{name}' were read") as halted:
-            most = records.most_label(halted)
-        classes = numbered(name, most)
+            most = int(records.labels(halted).max())
+        classes = numbered(name, max(most, 0))
     return Prepared(records, sizes, tuple(classes))
 
 

@@ -2,6 +2,7 @@
 
 from dlcourse.learners.acting.dqn import dqn as dqn
 from dlcourse.learners.augmented import augmented as augmented
+from dlcourse.learners.classification import Classification as Classification
 from dlcourse.learners.foundations.backpropagation import backpropagation as backpropagation
 from dlcourse.learners.foundations.descent import descent as descent
 from dlcourse.learners.foundations.logistic_regression import (

@@ -1,6 +1,6 @@
 """Learning to predict a target from an input: classifiers, regressors, anything with a label."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -21,7 +21,7 @@ def supervised(
     *,
     inputs: str = "image",
     target: str = "label",
-    metrics_of: Mapping[str, PerExample] | None = None,
+    metrics_of: Sequence[metrics.Name] | Mapping[str, PerExample] = (),
     regularizer: Callable[[Any], jax.Array] | None = None,
 ) -> Learner:
     """Minimises the mean of `loss(model(x), y)` over each batch, plus `regularizer(params)`.
@@ -36,10 +36,12 @@ def supervised(
         rule: the optimizer and the policy, `config.rule(data)`.
         inputs: which entry of the batch is x.
         target: which entry is y.
-        metrics_of: what is measured beside the loss, by name; accuracy if not given.
+        metrics_of: what is measured beside the loss. Names: these and the accuracy; metrics of
+            counts, such as `f1`, in evaluation only, because each step of training would add a
+            table of counts to a sum. A mapping: its functions alone.
         regularizer: R, a penalty on the weights; in training metrics it is part of the loss.
     """
-    measures = {"accuracy": metrics.accuracy} if metrics_of is None else metrics_of
+    measures, over_set = _measures(metrics_of)
     predict, train = forward(model, rule.policy), forward_in_training(model, rule.policy)
 
     def init(key: Any, batch: Batch) -> Trained:
@@ -57,9 +59,25 @@ def supervised(
         return mean, (measured(measures, outputs, batch), model_state)
 
     def evaluate(state: Trained, batch: Batch) -> Metrics:
-        return measured({"loss": loss, **measures}, predict(state, batch[inputs]), batch)
+        outputs, y = predict(state, batch[inputs]), batch[target]
+        counted = {n: value(outputs, y, batch.get("mask")) for n, value in over_set.items()}
+        return measured({"loss": loss, **measures}, outputs, batch) | counted
 
     def apply(state: Trained, batch: Batch, key: Any) -> jax.Array:
         return predict(state, batch[inputs])
 
     return Learner(init, update(rule, loss_of), evaluate, apply, HONOURS)
+
+
+def _measures(
+    metrics_of: Sequence[metrics.Name] | Mapping[str, PerExample],
+) -> tuple[Mapping[str, PerExample], Mapping[str, Callable[..., Any]]]:
+    """Metrics of each example, and metrics over a set, both by name."""
+    if isinstance(metrics_of, Mapping):
+        return metrics_of, {}
+    names = dict.fromkeys(("accuracy", *metrics_of))
+    per_example, over_set = (
+        {str(name): table[name] for name in names if name in table}
+        for table in (metrics.PER_EXAMPLE, metrics.OVER_SET)
+    )
+    return per_example, over_set

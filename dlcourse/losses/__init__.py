@@ -10,6 +10,7 @@ from dlcourse.losses.adversarial import gan_generator_minimax as gan_generator_m
 from dlcourse.losses.adversarial import (
     gan_generator_non_saturating as gan_generator_non_saturating,
 )
+from dlcourse.losses.classification import balanced_class_weights as balanced_class_weights
 from dlcourse.losses.classification import kl_divergence as kl_divergence
 from dlcourse.losses.classification import negative_log_likelihood as negative_log_likelihood
 from dlcourse.losses.classification import sigmoid_cross_entropy as sigmoid_cross_entropy

@@ -4,6 +4,8 @@ from typing import overload
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int, Num
 
 from dlcourse.losses.arguments import at_least_float32, check_same_shape, replace_ignored
@@ -17,6 +19,7 @@ def softmax_cross_entropy(
     *,
     smoothing: float = ...,
     ignore: None = ...,
+    class_weights: None = ...,
 ) -> Float[Array, "batch *rest"]: ...
 
 
@@ -27,6 +30,18 @@ def softmax_cross_entropy(
     *,
     smoothing: float = ...,
     ignore: int,
+    class_weights: Float[ArrayLike, " classes"] | None = ...,
+) -> Weighted: ...
+
+
+@overload
+def softmax_cross_entropy(
+    logits: Float[Array, "batch *rest classes"],
+    labels: Int[Array, "batch *rest"],
+    *,
+    smoothing: float = ...,
+    ignore: int | None = ...,
+    class_weights: Float[ArrayLike, " classes"],
 ) -> Weighted: ...
 
 
@@ -36,8 +51,14 @@ def softmax_cross_entropy(
     *,
     smoothing: float = 0.0,
     ignore: int | None = None,
+    class_weights: Float[ArrayLike, " classes"] | None = None,
 ) -> Float[Array, "batch *rest"] | Weighted:
     """`-log softmax(logits)[label]`, the negative log-likelihood of the label (deck 003).
+
+    With class weights w, smoothing s and K classes, an example of label y has the weight w_y, and
+    the mean over a batch is that of PyTorch's `CrossEntropyLoss(weight, label_smoothing)`:
+
+        Σ_i [(1 - s) w_{y_i} (-log p_i[y_i]) + s/K Σ_c w_c (-log p_i[c])] / Σ_i w_{y_i}
 
     Args:
         logits: one score for each class.
@@ -46,23 +67,49 @@ def softmax_cross_entropy(
             plus `s / classes` on every class, instead of 1 on the label.
         ignore: the label that does not count, such as that of padding tokens. It may be any
             number, also a negative one. The gradient at ignored places is exactly 0.
+        class_weights: w, such as `balanced_class_weights`. Examples of a class of weight 0 do not
+            count at all (in PyTorch their smoothing term does).
 
     Returns:
-        One value for each label. With `ignore`, `Weighted`: ignored labels have value 0 and
-        weight 0, the others weight 1. The mean is then over the counted labels of the whole
-        batch, as in PyTorch's `ignore_index`.
+        One value for each label. With `ignore` or class weights, `Weighted`: ignored labels have
+        value 0 and weight 0, the others the weight of their class, else 1. The mean is then over
+        the counted labels of the whole batch, as in PyTorch.
 
     Raises:
-        ValueError: the shapes of logits and labels do not match.
+        ValueError: the shapes of logits and labels, or of the class weights, do not match.
     """
     logits, labels, counted = replace_ignored(logits, labels, ignore)
     log_probs = jax.nn.log_softmax(at_least_float32(logits))
     loss = negative_log_likelihood(log_probs, labels)
+    if class_weights is None:
+        weights = counted.astype(loss.dtype)
+        spread = -jnp.mean(log_probs, -1)
+    else:
+        of_classes = jnp.asarray(class_weights, loss.dtype)
+        if of_classes.shape != logits.shape[-1:]:
+            raise ValueError(f"class weights {of_classes.shape} and logits {logits.shape} differ")
+        weights = jnp.where(counted, of_classes[labels], 0.0)
+        # The mean multiplies by the weight of the label, which this term does not have.
+        divisor = jnp.where(weights > 0, weights, 1.0)
+        sums = jnp.dot(log_probs, of_classes, precision=jax.lax.Precision.HIGHEST)
+        spread = -sums / (len(of_classes) * divisor)
     if smoothing:
-        loss = (1 - smoothing) * loss - smoothing * jnp.mean(log_probs, -1)
-    if ignore is None:
+        loss = (1 - smoothing) * loss + smoothing * spread
+    if ignore is None and class_weights is None:
         return loss
-    return Weighted(jnp.where(counted, loss, 0.0), counted.astype(loss.dtype))
+    return Weighted(jnp.where(weights > 0, loss, 0.0), weights)
+
+
+def balanced_class_weights(counts: Int[ArrayLike, " classes"]) -> np.ndarray:
+    """`w_c = n / (K n_c)`: every class weighs the same in a mean over the set.
+
+    K is the number of classes, n_c the number of examples of class c, n their sum. The weights of
+    all examples add up to n, as in scikit-learn's `compute_class_weight("balanced")`. A class
+    without examples gets weight 0.
+    """
+    counts = np.asarray(counts)
+    each = counts.sum() / (len(counts) * np.maximum(counts, 1))
+    return np.where(counts > 0, each, 0.0).astype(np.float32)
 
 
 def soft_cross_entropy(

@@ -117,6 +117,9 @@ class Config(Execution, Optimization):
     """Interval over which training metrics are averaged and logged."""
     patience: int | None = None
     """Stop after this many evaluations without improvement, and keep the best weights."""
+    monitor: str | None = None
+    """`min METRIC` or `max METRIC` on the validation split, which tells the best weights; by
+    default the experiment's own."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Type of activations; weights and optimizer state stay float32."""
     accumulate: int = 1

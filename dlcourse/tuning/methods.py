@@ -160,7 +160,9 @@ class Bayesian:
     """Optuna's samplers: `tpe`, a tree of Parzen estimators (Bergstra et al., 2011), and `gp`.
 
     Both start with ten random trials. Running trials count as bad ones, so that trials drawn at the
-    same time differ.
+    same time differ. Trials are drawn in groups that begin at multiples of the group size. Where an
+    earlier, shorter search cut a group off, the rest of it is drawn as if it never had: an extended
+    search makes the proposals of a longer one.
     """
 
     space: Space
@@ -181,17 +183,18 @@ class Bayesian:
     def propose(self, known: Sequence[Trial], count: int) -> list[Values]:
         import optuna
 
-        state = np.random.SeedSequence([self.seed, len(known)]).generate_state(1)
+        first = len(known) - len(known) % count
+        state = np.random.SeedSequence([self.seed, first]).generate_state(1)
         kind = {"tpe": optuna.samplers.TPESampler, "gp": optuna.samplers.GPSampler}[self.name]
         # A study in memory: the proposals must depend on the known trials only.
         study = optuna.create_study(
             sampler=kind(seed=int(state[0])),
             direction="maximize" if self.maximize else "minimize",
         )
-        study.add_trials([trial.to_optuna(self.space) for trial in known])
+        study.add_trials([trial.to_optuna(self.space) for trial in known[:first]])
         distributions = {name: d.distribution() for name, d in self.space.items()}
-        asked = [study.ask(distributions) for _ in range(min(count, self.trials - len(known)))]
-        return [values_of(trial.params, self.space) for trial in asked]
+        asked = [study.ask(distributions) for _ in range(min(count, self.trials - first))]
+        return [values_of(trial.params, self.space) for trial in asked[len(known) - first :]]
 
 
 def _uniform(seed: int, number: int, dimensions: int) -> np.ndarray:

@@ -27,7 +27,8 @@ class Settings:
     method: methods.Name = "random"
     """How the next trials are chosen; `tpe` and `gp` learn from the trials before."""
     trials: int = 20
-    """The number of trials; a grid takes the most that its levels allow."""
+    """The number of trials; a grid takes the most that its levels allow. More trials in the same
+    folder extend a search by `random`, `tpe` or `gp`."""
     metric: str | None = None
     """`min METRIC` or `max METRIC` on the validation split; by default what the experiment
     monitors."""
@@ -103,14 +104,10 @@ class Plan:
         return 1 if self.search.prune else self.search.side_by_side or self.method.at_once
 
     @property
-    def may_differ(self) -> frozenset[str]:
-        """The parts of the description that may change when the study goes on."""
-        return frozenset({"trials"} if self.method.extends else ())
-
-    @property
     def default_folder(self) -> pathlib.Path:
         """`runs/tuning/<experiment>/<method>-<digest>`: the same search finds it again."""
-        same = {n: value for n, value in self.description.items() if n not in self.may_differ}
+        extends = self.method.extends
+        same = {n: v for n, v in self.description.items() if not (extends and n == "trials")}
         digest = hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:8]
         base = pathlib.Path("runs") / "tuning" / self.description["experiment"]
         return base / f"{self.search.method}-{digest}"
@@ -138,7 +135,7 @@ def make_plan(
     notation.require_valid(search.space, config)
     example = without_test(experiment(config))
     require_honoured(example.learner, config.policy)
-    metric = _metric(search, example, config.batch_size)
+    metric = _metric(search, example, config)
     maximize = metric.startswith("max")
     method = methods.make_method(search.method, search.space, search.trials, maximize, search.seed)
     shared = {
@@ -172,15 +169,16 @@ def without_test(experiment: Experiment) -> Experiment:
     )
 
 
-def _metric(search: Search, example: Experiment, batch_size: int) -> str:
-    """The metric of a search; by default the one that the experiment monitors."""
-    known = metric_names(example.learner, example.data, batch_size)
+def _metric(search: Search, example: Experiment, config: Config) -> str:
+    """The metric of a search; by default the one that a run monitors."""
+    known = metric_names(example.learner, example.data, config.batch_size)
+    monitor = config.monitor or example.monitor
     if search.metric is None and example.learner.parts:
         raise UsageError(
             f"The learner trains {', '.join(example.learner.parts)} side by side. Choose the "
-            f"metric of one of them: --metric '{example.monitor}/{example.learner.parts[0]}'."
+            f"metric of one of them: --metric '{monitor}/{example.learner.parts[0]}'."
         )
-    metric = search.metric or example.monitor
+    metric = search.metric or monitor
     measured = _parse_metric(metric)[1]
     if measured not in known:
         raise UsageError(f"The experiment does not measure {notation.nearest(measured, known)}")

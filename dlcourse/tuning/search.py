@@ -36,7 +36,9 @@ def search(
     """Searches a space for the hyperparameters with the best validation metric.
 
     Trials that differ only in continuous hyperparameters train side by side. A search that was
-    stopped goes on when it is started again; started in several processes, they share the study.
+    stopped goes on when it is started again; started in several processes, they share the study. A
+    finished search by `random`, `tpe` or `gp` is extended by a larger number of trials: it proposes
+    the points of a search that was given this number at the start.
 
     With `search.prune`, a trial ends if it is not among the best third of those that came as far,
     at 1/9 and at 1/3 of its evaluations (successive halving, asynchronous: Li et al., 2020).
@@ -62,7 +64,7 @@ def search(
     folder = folder or plan.default_folder
     try:
         with Study(folder, search.space, plan.maximize) as study:
-            study.require_same(plan.description, plan.may_differ)
+            study.require_same(plan.description, plan.method.extends)
             traced, reasons = _traceable(plan, experiment, config)
             _announce(say, plan, traced, reasons, folder)
             runner = Runner(

@@ -81,12 +81,12 @@ class Study:
         self._alive.release()
         self._alive.path.unlink(missing_ok=True)
 
-    def require_same(self, search: Mapping[str, Any], may_differ: frozenset[str]) -> None:
+    def require_same(self, search: Mapping[str, Any], extends: bool) -> None:
         """Records the search in a new folder, or checks that the folder holds the same search.
 
         Args:
             search: the description of the search.
-            may_differ: the keys that need not be equal.
+            extends: the number of trials may differ; the largest is recorded.
 
         Raises:
             UsageError: the folder holds another search; the message lists the differences.
@@ -94,20 +94,27 @@ class Study:
         place = self.folder / "search.json"
         now = json.loads(json.dumps(search))
         with self.lock:
-            if not place.exists():
+            before = read_object(place) if place.exists() else now
+            differing = [
+                name
+                for name in sorted(before.keys() | now.keys())
+                if before.get(name) != now.get(name) and not (extends and name == "trials")
+            ]
+            if not differing and (not place.exists() or now["trials"] > before["trials"]):
                 unfinished = place.with_suffix(".part")
                 unfinished.write_text(json.dumps(now, indent=2) + "\n")
                 unfinished.replace(place)
-                return
-        before = read_object(place)
-        differing = [
-            f"{name} was {before.get(name)} and is {now.get(name)}"
-            for name in sorted(before.keys() | now.keys())
-            if name not in may_differ and before.get(name) != now.get(name)
-        ]
         if differing:
+            changes = (
+                f"{name} was {before.get(name)} and is {now.get(name)}" for name in differing
+            )
+            fixed = (
+                f" The points of a {now['method']} search depend on the number of trials."
+                if differing == ["trials"]
+                else ""
+            )
             raise UsageError(
-                f"{self.folder} holds another search: {'; '.join(differing)}.\n"
+                f"{self.folder} holds another search: {'; '.join(changes)}.{fixed}\n"
                 "Use the same options, or choose another --workdir."
             )
 

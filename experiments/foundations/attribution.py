@@ -20,11 +20,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, models, optim, training
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, learners.Classification):
     """An MLP on handwritten digits, with attributions of its outputs to pixels."""
 
     limits = training.Config.limits | {"background": (1, 10_000)}
@@ -46,8 +46,9 @@ def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
     learner = learners.supervised(
         models.MLP((*config.hidden, images.num_classes)),
-        losses.softmax_cross_entropy,
+        config.cross_entropy(images),
         config.rule(images),
+        metrics_of=config.metrics,
     )
     figures = analysis.classification(learner.apply, images)
     return training.Experiment(learner, images, figures=figures)

@@ -24,7 +24,7 @@ PUBLISHED = {"dropout": 0.018, "ridge": 0.023, "multinomial": 0.072, "LDA": 0.12
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, learners.Classification):
     """A network with dropout, one with ridge, multinomial regression, and LDA."""
 
     limits = training.Config.limits | {"ridge": training.NOT_NEGATIVE}
@@ -57,9 +57,10 @@ def experiment(config: Config) -> training.Experiment:
 
     learner = learners.supervised(
         models.MLP((*hidden, images.num_classes), dropout=dropout),
-        losses.softmax_cross_entropy,
+        config.cross_entropy(images),
         config.rule(images),
         regularizer=ridge if config.classifier == "ridge" else None,
+        metrics_of=config.metrics,
     )
     figures = analysis.classification(learner.apply, images)
     return training.Experiment(learner, images, figures=figures)

@@ -16,11 +16,11 @@ MNIST, 12 epochs, seeds 0-2  94.4 ± 0.2 %  96.5 ± 0.1 %
 import dataclasses
 from typing import Any
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, models, optim, training
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, learners.Classification):
     """Deck 003's network of three layers, with 52,650 weights on MNIST."""
 
     dataset: str = "digits"
@@ -42,8 +42,9 @@ class Config(training.Config):
 def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
     model = models.MLP((*config.hidden, images.num_classes))
-    rule = config.rule(images)
-    learner = learners.supervised(model, losses.softmax_cross_entropy, rule)
+    learner = learners.supervised(
+        model, config.cross_entropy(images), config.rule(images), metrics_of=config.metrics
+    )
     batch = images.prepare(images.read(images.splits["test"][:1]))
 
     def inside(state: Any) -> analysis.Connections:

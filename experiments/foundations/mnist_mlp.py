@@ -10,11 +10,11 @@ seeds 0 to 2.
 
 import dataclasses
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, models, optim, training
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, learners.Classification):
     """A multi-layer perceptron on handwritten digits."""
 
     dataset: str = "digits"
@@ -33,7 +33,9 @@ class Config(training.Config):
 def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
     model = models.MLP((*config.hidden, images.num_classes), dropout=config.dropout)
-    learner = learners.supervised(model, losses.softmax_cross_entropy, config.rule(images))
+    learner = learners.supervised(
+        model, config.cross_entropy(images), config.rule(images), metrics_of=config.metrics
+    )
     figures = analysis.classification(learner.apply, images)
     return training.Experiment(learner, images, figures=figures)
 

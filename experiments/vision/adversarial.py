@@ -28,11 +28,11 @@ from typing import Literal
 
 import numpy as np
 
-from dlcourse import analysis, data, learners, losses, models, training
+from dlcourse import analysis, data, learners, models, training
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, learners.Classification):
     """Plain and adversarial training, both under attack."""
 
     limits = training.Config.limits | {
@@ -75,8 +75,9 @@ def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
     learner = learners.supervised(
         models.CNN(config.features, images.num_classes, config.hidden),
-        losses.softmax_cross_entropy,
+        config.cross_entropy(images),
         config.rule(images),
+        metrics_of=config.metrics,
     )
     if config.kind == "adversarial":
         attack = functools.partial(

@@ -15,12 +15,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from dlcourse import analysis, data, learners, losses, models, training
+from dlcourse import analysis, data, learners, models, training
 from dlcourse.learner import Trained
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, learners.Classification):
     """A convolutional network, with the maps of one of its layers."""
 
     limits = training.Config.limits | {"channels": (0, 2**16)}
@@ -42,8 +42,9 @@ class Config(training.Config):
 def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
     model = models.CNN(config.features, images.num_classes)
-    rule = config.rule(images)
-    learner = learners.supervised(model, losses.softmax_cross_entropy, rule)
+    learner = learners.supervised(
+        model, config.cross_entropy(images), config.rule(images), metrics_of=config.metrics
+    )
     test = images.prepare(images.read(images.splits["test"][:450]))["image"]
     queries = test[:2]
     analysis.check_channels(model, queries, config.layer, config.channels)

@@ -24,7 +24,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from dlcourse import analysis, data, learners, losses, models, training
+from dlcourse import analysis, data, learners, models, training
 from dlcourse.data import augment
 
 Name = Literal["model-1", "model-2", "model-3", "alexnet", "resnet-20"]
@@ -39,7 +39,7 @@ TARGETS = {"model-2": 0.70, "model-3": 0.91, "resnet-20": 0.917}
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, learners.Classification):
     """Dense, convolutional and residual networks on the same images."""
 
     selects = frozenset({"networks"})
@@ -80,8 +80,9 @@ def experiment(config: Config) -> training.Experiment:
     images = images.with_fewer(config.examples)
     learner = learners.supervised(
         MODELS[config.network](num_classes=images.num_classes),
-        losses.softmax_cross_entropy,
+        config.cross_entropy(images),
         config.rule(images),
+        metrics_of=config.metrics,
     )
     if config.augment:
         change = augment.per_example(augment.compose(augment.flip, augment.crop))

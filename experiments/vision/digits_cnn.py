@@ -10,11 +10,11 @@ seeds 0 to 2.
 
 import dataclasses
 
-from dlcourse import analysis, data, learners, losses, models, training
+from dlcourse import analysis, data, learners, models, training
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, learners.Classification):
     """A convolutional network with batch normalisation."""
 
     dataset: str = "digits"
@@ -35,8 +35,9 @@ class Config(training.Config):
 def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
     model = models.CNN(config.features, images.num_classes, config.hidden, config.dropout)
-    rule = config.rule(images)
-    learner = learners.supervised(model, losses.softmax_cross_entropy, rule)
+    learner = learners.supervised(
+        model, config.cross_entropy(images), config.rule(images), metrics_of=config.metrics
+    )
     figures = analysis.classification(learner.apply, images)
     return training.Experiment(learner, images, figures=figures)
 

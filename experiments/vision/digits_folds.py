@@ -14,12 +14,12 @@ import dataclasses
 
 import numpy as np
 
-from dlcourse import analysis, data, learners, losses, models, training
+from dlcourse import analysis, data, learners, models, training
 from dlcourse.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, learners.Classification):
     """A convolutional network with batch normalisation, trained once per fold."""
 
     limits = training.Config.limits | {"folds": (2, 100), "fold": (0, 99)}
@@ -60,7 +60,12 @@ def fold(config: Config) -> data.Dataset:
 def experiment(config: Config) -> training.Experiment:
     images = fold(config)
     model = models.CNN(config.features, images.num_classes, config.hidden, config.dropout)
-    learner = learners.supervised(model, losses.softmax_cross_entropy, config.rule(images))
+    learner = learners.supervised(
+        model,
+        config.cross_entropy(images),
+        config.rule(images),
+        metrics_of=config.metrics,
+    )
     return training.Experiment(learner, images)
 
 

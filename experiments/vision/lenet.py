@@ -21,14 +21,14 @@ from typing import Any, Literal
 
 import jax
 
-from dlcourse import analysis, data, learners, losses, models, training
+from dlcourse import analysis, data, learners, models, training
 from dlcourse.data import augment
 
 PUBLISHED = {"LeNet-5": 0.9905, "CNN": 0.993}  # the CNN's is our target
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, learners.Classification):
     """LeNet-5 with tanh and average pooling, and a CNN with ReLU and batch norm."""
 
     selects = frozenset({"networks"})
@@ -74,7 +74,12 @@ def experiment(config: Config) -> training.Experiment:
         model = models.LeNet5(classes)
     else:
         model = models.CNN(config.features, classes, config.hidden, config.dropout)
-    learner = learners.supervised(model, losses.softmax_cross_entropy, config.rule(images))
+    learner = learners.supervised(
+        model,
+        config.cross_entropy(images),
+        config.rule(images),
+        metrics_of=config.metrics,
+    )
     if config.network == "CNN":
         shift = functools.partial(augment.crop, padding=config.shift)
         learner = learners.augmented(learner, augment.per_example(shift))

@@ -10,7 +10,7 @@ import tensorflow_datasets
 from PIL import Image
 
 from dlcourse import data, learners, losses, models, optim, training
-from dlcourse.data import tfds
+from dlcourse.data import records, tfds
 from dlcourse.data.records import check_features
 from dlcourse.errors import Unreadable, UserError
 from dlcourse.training.engine import processes
@@ -217,6 +217,28 @@ def test_damaged_images_in_memory_are_in_no_split(broken, capsys):
     for again in (data.images("given"), found):
         for split, numbers in data.images("given", stream=True).splits.items():
             np.testing.assert_array_equal(np.setdiff1d(numbers, DAMAGED), again.splits[split])
+
+
+def test_classes_of_a_stream_are_counted_without_decoding(broken, monkeypatch):
+    monkeypatch.setattr(records, "decode", None)
+    streamed = data.images("given", stream=True)
+    labels = streamed.splits["train"] % 3  # see `rows`
+    np.testing.assert_array_equal(streamed.class_counts("train"), np.bincount(labels))
+    lost = streamed.splits["train"][3]
+
+    class Lossy:  # one record cannot be read at all
+        def __len__(self):
+            return 24
+
+        def __getitems__(self, numbers):
+            assert lost not in numbers
+            return train.__getitems__(numbers)
+
+    found = streamed.examples.records
+    train, test = found.parts
+    found.parts = [Lossy(), test]
+    kept = np.delete(labels, 3)
+    np.testing.assert_array_equal(streamed.class_counts("train"), np.bincount(kept))
 
 
 def test_a_damaged_image_of_a_stream_is_named(broken):

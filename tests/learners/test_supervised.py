@@ -246,3 +246,26 @@ def test_a_regularizer_joins_the_training_loss_and_the_gradient(before, plain, b
         np.asarray(state.params["Dense_0"]["kernel"]) for state in (before, after, free)
     )
     np.testing.assert_allclose(trained, freely - 0.1 * 0.5 * kernel, rtol=1e-4, atol=1e-6)
+
+
+def test_names_are_measured_beside_the_accuracy(before, batch, key):
+    """Those of each example in training too; those of counts in evaluation, of one forward pass."""
+    learner = classifier(metrics_of=("f1", "top_5", "auroc"))
+    _, trained = jax.eval_shape(learner.step, before, batch, key)
+    assert trained.keys() == {"loss", "accuracy", "top_5"}
+    masked = batch | {"mask": np.float32(np.arange(24) < 17)}
+    plain = jax.eval_shape(classifier().evaluate, before, masked)
+    assert plain.keys() == {"loss", "accuracy"}
+
+    @jax.jit
+    def measured_and_expected(batch):
+        logits, labels = learner.apply(before, batch, key)[:17], batch["label"][:17]
+        each = {n: metrics.PER_EXAMPLE[n](logits, labels) for n in ("accuracy", "top_5")}
+        whole = {n: metrics.OVER_SET[n](logits, labels) for n in ("f1", "auroc")}
+        means = {name: metrics.mean(values) for name, values in each.items()}
+        return learner.evaluate(before, batch), means | whole
+
+    found, expected = map(metrics.values, measured_and_expected(masked))
+    assert found.keys() == expected.keys() | {"loss"}
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-6)

@@ -11,6 +11,7 @@ import pytest
 import scipy.special
 import scipy.stats
 import sklearn.metrics
+import sklearn.utils.class_weight
 
 from dlcourse import losses
 
@@ -23,7 +24,9 @@ BINARY = GENERATOR.integers(2, size=13).astype(np.int32)
 
 
 # Compiled as one program: operation by operation each would be compiled for itself.
-softmax_cross_entropy = jax.jit(losses.softmax_cross_entropy, static_argnames="smoothing")
+softmax_cross_entropy = jax.jit(
+    losses.softmax_cross_entropy, static_argnames=("smoothing", "ignore")
+)
 sigmoid_cross_entropy = jax.jit(losses.sigmoid_cross_entropy)
 soft_cross_entropy = jax.jit(losses.soft_cross_entropy)
 kl_divergence = jax.jit(losses.kl_divergence)
@@ -201,3 +204,66 @@ def test_labels_of_another_shape_are_refused() -> None:
     """Outside of jaxtyping's checks, labels of one example would be compared with all."""
     with pytest.raises(ValueError, match=r"logits \(13, 5\) and labels \(1,\) do not match"):
         inspect.unwrap(losses.softmax_cross_entropy)(jnp.asarray(LOGITS), jnp.asarray(LABELS[:1]))
+
+
+# Classes of unequal weight
+
+CLASS_WEIGHTS = np.float32([0.5, 2.0, 1.0, 0.25, 4.0])
+
+
+def pytorchs_mean(logits: np.ndarray, labels: np.ndarray, smoothing: float, ignore: int) -> float:
+    """`CrossEntropyLoss(weight, label_smoothing=smoothing, ignore_index=ignore)`, in float64.
+
+    As PyTorch computes it: both terms are divided by the weights of the labels that count.
+    """
+    log_probs = scipy.special.log_softmax(logits.astype(np.float64), axis=-1)
+    hard = smooth = total = 0.0
+    for row, label in zip(log_probs, labels, strict=True):
+        if label != ignore:
+            hard -= CLASS_WEIGHTS[label] * row[label]
+            smooth -= (CLASS_WEIGHTS * row).sum()
+            total += CLASS_WEIGHTS[label]
+    return ((1 - smoothing) * hard + smoothing / len(CLASS_WEIGHTS) * smooth) / total
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("ignore", [2, -100])
+def test_class_weights_are_those_of_pytorch(smoothing: float, ignore: int) -> None:
+    labels = np.where(LABELS == 2, ignore, LABELS)  # 2: a class; -100: none
+    loss = functools.partial(softmax_cross_entropy, smoothing=smoothing, ignore=ignore)
+    values, weights = loss(LOGITS, labels, class_weights=CLASS_WEIGHTS)
+    found = np.average(values, weights=weights)
+    np.testing.assert_allclose(found, pytorchs_mean(LOGITS, labels, smoothing, ignore), rtol=1e-5)
+    np.testing.assert_array_equal(weights, np.where(LABELS == 2, 0, CLASS_WEIGHTS[LABELS]))
+
+
+def test_equal_class_weights_are_none_and_a_class_of_weight_zero_is_ignored() -> None:
+    plain = softmax_cross_entropy(LOGITS, LABELS, smoothing=0.1)
+    ones = softmax_cross_entropy(LOGITS, LABELS, smoothing=0.1, class_weights=np.ones(5, "f4"))
+    np.testing.assert_allclose(ones.values, plain, rtol=1e-6)
+    without = np.where(np.arange(5) == 2, 0.0, CLASS_WEIGHTS).astype(np.float32)
+    values, weights = softmax_cross_entropy(LOGITS, LABELS, class_weights=without)
+    ignoring = softmax_cross_entropy(LOGITS, LABELS, class_weights=CLASS_WEIGHTS, ignore=2)
+    chex.assert_trees_all_equal((values, weights), tuple(ignoring))
+    assert 0 < np.sum(weights == 0) < 13
+
+
+def test_class_weights_of_another_number_of_classes_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"class weights \(4,\) and logits \(13, 5\) differ"):
+        inspect.unwrap(losses.softmax_cross_entropy)(
+            jnp.asarray(LOGITS), jnp.asarray(LABELS), class_weights=np.ones(4, np.float32)
+        )
+
+
+def test_balanced_weights_are_scikit_learns() -> None:
+    counts = np.bincount(LABELS, minlength=5)
+    assert len({*counts}) > 2
+    expected = sklearn.utils.class_weight.compute_class_weight(
+        "balanced", classes=np.arange(5), y=LABELS
+    )
+    found = losses.balanced_class_weights(counts)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_allclose(found @ counts, 13, rtol=1e-6)
+    np.testing.assert_allclose(
+        losses.balanced_class_weights(np.array([3, 0, 1])), [4 / 9, 0, 4 / 3]
+    )

@@ -71,6 +71,30 @@ def test_coarse_to_fine_narrows_around_the_best():
     assert method.propose(known, 100) == []
 
 
+def height(values):
+    """A valley at x = 10^1.2 and z = (3,)."""
+    return float((np.log10(values["x"]) - 1.2) ** 2 + (values["z"] == (3,)))
+
+
+def test_an_extended_bayesian_search_makes_the_proposals_of_a_longer_one():
+    space = {"x": tuning.LogUniform(1e-3, 1e3), "z": tuning.Choice((1, 2), (3,))}
+
+    def extended(*lengths):
+        known = []
+        for trials in lengths:
+            method = methods.make_method("tpe", space, trials, maximize=False, seed=0)
+            while proposed := method.propose(known, 4):
+                for values in proposed:
+                    known.append(Trial(len(known), values, "complete", height(values)))
+            assert len(known) == trials
+        return [trial.values for trial in known]
+
+    whole = extended(21)
+    for cut in (3, 14, 16, 20):
+        assert extended(cut, 21) == whole
+    assert extended(13, 15, 21) == whole
+
+
 @pytest.mark.parametrize("name", ["tpe", "gp"])
 def test_bayesian_search_finds_a_valley_and_repeats_itself(name):
     if name == "gp":
@@ -79,16 +103,13 @@ def test_bayesian_search_finds_a_valley_and_repeats_itself(name):
     trials = {"tpe": 24, "gp": 16}[name]
     method = methods.make_method(name, space, trials, maximize=False, seed=0)
 
-    def height(values):
-        return (np.log10(values["x"]) - 1.2) ** 2 + (values["z"] == (3,))
-
     known = []
     while proposed := method.propose(known, 4):
         if len(known) in (0, 12):
             assert proposed == method.propose(known, 4)
         assert len({point["x"] for point in proposed}) == len(proposed)
         for values in proposed:
-            known.append(Trial(len(known), values, "complete", float(height(values))))
+            known.append(Trial(len(known), values, "complete", height(values)))
     assert len(known) == trials
     # Late trials lie lower than the ten random ones that begin.
     late, early = ([trial.value for trial in part] for part in (known[12:], known[:10]))

@@ -135,6 +135,40 @@ def test_an_interrupted_study_goes_on(tmp_path):
         search(folder, {"noise": tuning.Uniform(0, 0.5)}, **options)
 
 
+SPACE = {"learning_rate": tuning.LogUniform(0.01, 1.0)}
+
+
+def test_a_finished_search_is_extended(tmp_path):
+    """It repeats no trial, and is the search that had the larger number from the start."""
+    options = {"prune": True, "config": Config(steps=9)}  # random, one trial after another
+    expected, _ = search(tmp_path / "whole", SPACE, trials=5, **options)
+    folder = tmp_path / "extended"
+    first, _ = search(folder, SPACE, trials=3, **options)
+    assert [trial.number for trial in first.trials] == [*range(3)]
+    assert json.loads((folder / "search.json").read_text())["trials"] == 3
+    before = {place: place.stat().st_mtime_ns for place in (folder / "trials").rglob("*.jsonl")}
+    extended, lines = search(folder, SPACE, trials=5, **options)
+    assert [t.values for t in extended.trials] == [t.values for t in expected.trials]
+    assert [t.value for t in extended.trials] == [t.value for t in expected.trials]
+    assert {t.state for t in expected.trials} == {"complete", "pruned"}
+    assert [t.state for t in extended.trials] == [t.state for t in expected.trials]
+    assert extended.best.number == expected.best.number
+    assert before == {place: place.stat().st_mtime_ns for place in before}
+    assert any(line.startswith("5/5") for line in lines)
+    assert json.loads((folder / "search.json").read_text())["trials"] == 5
+    shorter, _ = search(folder, SPACE, trials=3, **options)  # it only reports
+    assert shorter.trials == extended.trials
+    assert json.loads((folder / "search.json").read_text())["trials"] == 5
+
+
+@pytest.mark.parametrize("method", ["grid", "coarse-to-fine"])
+def test_a_search_whose_points_depend_on_their_number_is_not_extended(method, tmp_path):
+    search(tmp_path, SPACE, method=method, trials=3)
+    message = f"trials was 3 and is 4. The points of a {method} search depend on the number"
+    with pytest.raises(UsageError, match=message):
+        search(tmp_path, SPACE, method=method, trials=4)
+
+
 def test_trials_are_silent_and_what_the_experiment_prints_is_seen(tmp_path, capfd):
     def printing(config):
         made = experiment(config)

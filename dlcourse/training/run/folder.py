@@ -17,7 +17,8 @@ import jax
 import numpy as np
 
 from dlcourse.errors import UsageError
-from dlcourse.training.config import EXECUTION, Config, as_json
+from dlcourse.training.config import Config, as_json
+from dlcourse.training.run.same import extended, require_same
 from dlcourse.training.run.written import Row, read_config, read_rows
 
 LIBRARIES = ("dlcourse", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
@@ -50,18 +51,22 @@ class RunFolder:
     def figures(self) -> pathlib.Path:
         return self.path / "figures"
 
-    def open(self, config: Config, experiment: str, file: pathlib.Path) -> None:
+    def open(self, config: Config, experiment: str, file: pathlib.Path, total: int) -> int | None:
         """Makes the folder and writes `config.json`, or finds the same run in it.
 
         Args:
             config: of the run.
             experiment: its name; after a slash, the name of a row of a comparison.
             file: the experiment file.
+            total: the length of the run in steps.
+
+        Returns:
+            The steps of the finished run that this one extends; None if it extends none.
 
         Raises:
             UsageError: the folder cannot be written, or holds a run of another config.
         """
-        place = self.path / "config.json"
+        place, before = self.path / "config.json", None
         if set("[]*?") & set(str(self.path.resolve())):
             raise UsageError(
                 f"The run folder {self.path.resolve()} has one of [ ] * ? in its path. Orbax would "
@@ -71,10 +76,12 @@ class RunFolder:
             self.figures.mkdir(parents=True, exist_ok=True)
             self._lock()
             if place.exists():
+                before = self._extend(config, experiment, total)
                 self.require(config, experiment)
             else:
                 _write(place, _description(config, experiment, file))
             self._metrics = (self.path / "metrics.jsonl").open("a")
+            return before
         except OSError as error:
             raise UsageError(
                 f"The run folder {self.path} cannot be written ({error.strerror}). "
@@ -83,7 +90,19 @@ class RunFolder:
 
     def require(self, config: Config, experiment: str) -> None:
         """Raises `UserError` unless this is the folder of such a run."""
-        _require_same(read_config(self.path), config, experiment, self.path)
+        require_same(read_config(self.path), config, experiment, self.path)
+
+    def _extend(self, config: Config, experiment: str, total: int) -> int | None:
+        """Makes a finished run a longer one, if `config` asks for it; the steps that it has."""
+        summary = self.path / "summary.json"
+        if not summary.exists():
+            return None
+        longer = extended(self.path, config, experiment, total)
+        if longer is None:
+            return None
+        _write(self.path / "config.json", longer)
+        summary.unlink()  # the run is not finished any more
+        return int(longer["extended"][-1]["trained"])
 
     def _lock(self) -> None:
         """Locks the folder for as long as this process lives and the folder is open."""
@@ -241,24 +260,3 @@ def _versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found
-
-
-def _require_same(found: dict, config: Config, experiment: str, path: pathlib.Path) -> None:
-    """Refuses a folder that another config has begun, naming the fields that differ."""
-    # A row of a comparison is the same run when it is started alone.
-    if found["experiment"].partition("/")[0] != experiment.partition("/")[0]:
-        raise UsageError(
-            f"{path} holds a run of '{found['experiment']}', not of '{experiment}'. "
-            "Choose another --workdir."
-        )
-    before, now = found["config"], json.loads(json.dumps(as_json(config)))
-    differing = [
-        f"{name} was {before.get(name)} and is {now.get(name)}"
-        for name in sorted(before.keys() | now.keys())
-        if name not in EXECUTION | config.selects and before.get(name) != now.get(name)
-    ]
-    if differing:
-        raise UsageError(
-            f"{path} holds a run of another config: {'; '.join(differing)}.\n"
-            "Give the values it began with, or choose another --workdir."
-        )

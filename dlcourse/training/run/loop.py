@@ -99,9 +99,8 @@ class Loop:
         closings = 1 + int(self.feed.capacity / self.logs.every)
         with self.clock("compiling"):  # it traces the learner
             self.programs = Programs(learner, self.feed, mesh, self.seeds, closings, self.clock)
-        self.selection = Selection(
-            experiment.monitor, config.patience, self.programs.members, learner.parts
-        )
+        monitor = config.monitor or experiment.monitor
+        self.selection = Selection(monitor, config.patience, self.programs.members, learner.parts)
         if "validation" in data.splits:
             self.selection.require_known(self.programs.totals)
         elif config.patience:

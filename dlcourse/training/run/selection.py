@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dlcourse.errors import UserError
+from dlcourse.errors import UsageError
 from dlcourse.training.run.folder import members
 
 
@@ -13,7 +13,7 @@ def parse_monitor(monitor: str) -> tuple[str, str]:
     """Direction and metric of `min METRIC` or `max METRIC`."""
     direction, _, metric = monitor.partition(" ")
     if direction not in ("min", "max") or not metric:
-        raise UserError(f"monitor is '{monitor}'; write 'min loss' or 'max accuracy'.")
+        raise UsageError(f"monitor is '{monitor}'; write 'min loss' or 'max accuracy'.")
     return direction, metric
 
 
@@ -51,13 +51,13 @@ class Selection:
         """Refuses a monitored metric that evaluation does not measure.
 
         Raises:
-            UserError: naming the metrics that there are.
+            UsageError: naming the metrics that there are.
         """
         names = list(names)
         if any(metric not in names for metric in self.metrics.values()):
             if "" not in self.metrics:
                 names = list(dict.fromkeys(name.partition("/")[0] for name in names))
-            raise UserError(
+            raise UsageError(
                 f"The validation metrics have no '{self.monitored}' to monitor; they have "
                 f"{', '.join(names)}."
             )

@@ -35,6 +35,10 @@ def run(
 ) -> Run:
     """Trains, evaluates, saves and reports; resumes the run in the run folder.
 
+    A finished run is extended by a config of more epochs or steps that is otherwise the same. The
+    result is that of a run which had this length from the start, unless a schedule depends on the
+    length: its steps so far followed the shorter schedule, the others follow the longer one.
+
     Args:
         experiment: a function from the config to learner and data, or its result.
         config: durations, seeds, mesh and the run folder.
@@ -57,9 +61,14 @@ def run(
     folder = RunFolder(pathlib.Path(path))
     file = file or pathlib.Path(sys.argv[0])
     try:
-        processes.on_first(lambda: folder.open(config, name, file))
         total = config.total_steps(made.data)
+        before = processes.on_first(lambda: folder.open(config, name, file, total))
         with Silent() if silent else Screen(total, config.progress) as screen:
+            if before is not None:
+                screen.say(
+                    f"Extending a run of {before} steps to {total}. A schedule over the length of "
+                    "the run is now that of the longer one."
+                )
             loop = Loop(made, config, folder, mesh, screen, interruption, hooks)
             with Checkpoints(folder.checkpoints, config.keep) as checkpoints:
                 at = loop.run(checkpoints)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dlcourse import learners, losses, models, optim, training
-from dlcourse.errors import UsageError, UserError
+from dlcourse.errors import UsageError
 from dlcourse.learner import Rule, without_optimizer
 from dlcourse.training.run.ends import Interrupted
 from dlcourse.training.run.selection import Selection
@@ -134,15 +134,22 @@ def test_a_misspelt_monitor_is_refused_before_anything_is_compiled(side_by_side,
         return training.Experiment(learner, digits(), monitor="max acuracy")
 
     message = "The validation metrics have no 'acuracy' to monitor; they have accuracy, loss."
-    with jax.log_compiles(), pytest.raises(UserError, match=message):
+    with jax.log_compiles(), pytest.raises(UsageError, match=message):
         training.run(experiment, Config(workdir=tmp_path), name="misspelt", silent=True)
     compiled = [r.message for r in caplog.records if "Finished XLA compilation" in r.message]
     assert not [text for text in compiled if "(_init)" in text or "_train" in text]
     assert not (tmp_path / "metrics.jsonl").read_text()
 
 
+def test_a_command_may_choose_what_is_monitored(tmp_path):
+    result = train("classifier", tmp_path, patience=1, monitor="max accuracy")
+    validation = [row for row in rows(tmp_path) if row["split"] == "validation"]
+    best = max(validation, key=lambda row: row["accuracy"])  # the first of equal ones
+    assert result.summary["best"] == {"step": best["step"], "accuracy": best["accuracy"]}
+
+
 def test_a_monitor_has_a_direction():
-    with pytest.raises(UserError, match="monitor is 'accuracy'; write 'min loss'"):
+    with pytest.raises(UsageError, match="monitor is 'accuracy'; write 'min loss'"):
         Selection("accuracy", None, members=())
 
 
