@@ -2,6 +2,7 @@
 
 from dlcourse.data import augment as augment
 from dlcourse.data import generated as generated
+from dlcourse.data import memory as memory
 from dlcourse.data.dataset import Dataset as Dataset
 from dlcourse.data.dataset import Source as Source
 from dlcourse.data.episodes import episodes as episodes

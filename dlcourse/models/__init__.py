@@ -10,6 +10,8 @@ from dlcourse.models.foundations.mlp import MLP as MLP
 from dlcourse.models.foundations.polynomial import Polynomial as Polynomial
 from dlcourse.models.generative.gan import Discriminator as Discriminator
 from dlcourse.models.generative.gan import Generator as Generator
+from dlcourse.models.sequence.recurrent import Recurrent as Recurrent
+from dlcourse.models.sequence.recurrent import SequenceNet as SequenceNet
 from dlcourse.models.vision.alexnet import AlexNet as AlexNet
 from dlcourse.models.vision.alexnet import AlexNetCIFAR as AlexNetCIFAR
 from dlcourse.models.vision.cifar import CIFARModel1 as CIFARModel1
