@@ -33,6 +33,7 @@ from dlcourse.analysis.draw.samples import draw_grid as draw_grid
 from dlcourse.analysis.draw.schedules import draw_schedules as draw_schedules
 from dlcourse.analysis.draw.signals import Signal as Signal
 from dlcourse.analysis.draw.signals import draw_signals as draw_signals
+from dlcourse.analysis.draw.through_time import draw_through_time as draw_through_time
 from dlcourse.analysis.draw.variants import draw_variants as draw_variants
 from dlcourse.analysis.inspect import mouse as mouse
 from dlcourse.analysis.inspect.attacked import classifier as classifier
@@ -79,5 +80,8 @@ from dlcourse.analysis.measure.masks import mask_metrics as mask_metrics
 from dlcourse.analysis.measure.robustness import robustness as robustness
 from dlcourse.analysis.measure.surfaces import SURFACES as SURFACES
 from dlcourse.analysis.measure.surfaces import Surface as Surface
+from dlcourse.analysis.measure.through_time import (
+    gradient_through_time as gradient_through_time,
+)
 from dlcourse.analysis.report import Report as Report
 from dlcourse.analysis.report import Table as Table

@@ -10,8 +10,15 @@ from dlcourse.models.foundations.mlp import MLP as MLP
 from dlcourse.models.foundations.polynomial import Polynomial as Polynomial
 from dlcourse.models.generative.gan import Discriminator as Discriminator
 from dlcourse.models.generative.gan import Generator as Generator
+from dlcourse.models.sequence import attention as attention
+from dlcourse.models.sequence.attention import MultiHeadAttention as MultiHeadAttention
+from dlcourse.models.sequence.generation import generate as generate
+from dlcourse.models.sequence.generation import truncated as truncated
+from dlcourse.models.sequence.gpt import GPT as GPT
+from dlcourse.models.sequence.language import RecurrentLM as RecurrentLM
 from dlcourse.models.sequence.recurrent import Recurrent as Recurrent
 from dlcourse.models.sequence.recurrent import SequenceNet as SequenceNet
+from dlcourse.models.sequence.transformer import TransformerLayer as TransformerLayer
 from dlcourse.models.vision.alexnet import AlexNet as AlexNet
 from dlcourse.models.vision.alexnet import AlexNetCIFAR as AlexNetCIFAR
 from dlcourse.models.vision.cifar import CIFARModel1 as CIFARModel1

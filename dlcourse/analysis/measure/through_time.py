@@ -13,7 +13,6 @@ from dlcourse.models.sequence.cells import Carry, Cell, Weights
 def gradient_through_time(
     cell: Cell,
     weights: Weights,
-    carry: Carry,
     x: Float[Array, "batch time inputs"],
     loss: Callable[[Float[Array, "batch features"]], Float[Array, " batch"]],
 ) -> Float[np.ndarray, " time"]:
@@ -25,13 +24,16 @@ def gradient_through_time(
     Args:
         cell: kind of the cell.
         weights: of the cell.
-        carry: before the first step.
         x: inputs.
         loss: L of each sequence, from its last h.
 
     Returns:
         The geometric mean over the sequences.
     """
+
+    batch, time, _ = x.shape
+    features = weights["recurrent_kernel"].shape[0]
+    carry: Carry = (jnp.zeros((batch, features)),) * cell.states
 
     def last(added: tuple[Array, ...]) -> Array:
         def step(carry: Carry, inputs: tuple) -> tuple[Carry, None]:
@@ -42,8 +44,7 @@ def gradient_through_time(
         end, _ = jax.lax.scan(step, carry, (jnp.swapaxes(x, 0, 1), added))
         return jnp.sum(loss(end[0]))
 
-    time = x.shape[1]
-    zeros = tuple(jnp.zeros((time, *state.shape)) for state in carry)
+    zeros = (jnp.zeros((time, batch, features)),) * cell.states
     slopes = jax.jit(jax.grad(last))(zeros)
     squares = sum(jnp.sum(slope**2, axis=-1) for slope in slopes)
     logs = np.log(np.asarray(squares, np.float64)).mean(axis=1) / 2

@@ -175,8 +175,7 @@ def test_the_gradient_through_a_linear_network_is_a_power():
     for scale in (0.9, 1.0, 1.2):
         weights = {"kernel": draw("w", (INPUTS, WIDTH)), "bias": np.zeros(WIDTH, np.float32),
                    "recurrent_kernel": scale * orthogonal}  # fmt: skip
-        carry = (jnp.zeros((4, WIDTH)),)
-        found = gradient_through_time(cell, weights, carry, X, lambda h: jnp.sum(h**2, axis=-1))
+        found = gradient_through_time(cell, weights, X, lambda h: jnp.sum(h**2, axis=-1))
         np.testing.assert_allclose(found, scale ** np.arange(6, -1, -1.0), rtol=1e-4)
 
 
@@ -185,7 +184,7 @@ def test_the_gradient_through_time_is_that_of_the_carry():
     layer = RecurrentLayer("lstm", WIDTH)
     weights = layer.init(jax.random.key(0), X)["params"]
     carry, x = start("lstm", 1, WIDTH), X[:1]
-    found = gradient_through_time(CELLS["lstm"], weights, carry, x, lambda h: h[:, 0])
+    found = gradient_through_time(CELLS["lstm"], weights, x, lambda h: h[:, 0])
 
     def step(flat, x_t):
         new = cells.lstm(weights, tuple(jnp.split(flat, 2, axis=-1)), x_t)

@@ -1,0 +1,87 @@
+"""Language models: published counts, the cache, causality, and what they refuse."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dlcourse import models
+from dlcourse.errors import UserError
+from dlcourse.models.sequence.gpt import SIZES
+
+TOKENS = jnp.asarray(np.random.default_rng(0).integers(0, 13, (3, 9)))
+NETWORKS = {
+    "gpt": models.GPT(vocabulary=13, context=11, layers=2, heads=2, features=8),
+    "lstm": models.RecurrentLM(13, "lstm", (8, 6)),
+}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def language(request):
+    """A network with weights several times as large as the first ones, so that it is not flat."""
+    network = NETWORKS[request.param]
+    params = jax.jit(network.init)(jax.random.key(0), TOKENS)
+    return network, jax.tree.map(lambda leaf: 4 * leaf, params)
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("gpt2", 124_439_808), ("gpt2-medium", 354_823_168), ("gpt2-xl", 1_557_611_200)],
+)
+def test_counts_are_those_of_the_released_models(name, count):
+    layers, heads, features = SIZES[name]
+    network = models.GPT(50_257, 1024, layers, heads, features)
+    params = jax.eval_shape(network.init, jax.random.key(0), TOKENS)
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == count
+
+
+@pytest.mark.parametrize("prompt", [1, 4, 9])
+def test_decoding_gives_the_logits_of_the_whole_text(language, prompt):
+    network, params = language
+
+    @jax.jit
+    def decoded(tokens):
+        cache, found, position = network.start(3, 10), [], 0
+        for length in (prompt, *[1] * (9 - prompt)):
+            part = tokens[:, position : position + length]
+            logits, cache = network.apply(params, part, cache, position, method="decode")
+            found.append(logits)
+            position += length
+        return jnp.concatenate(found, axis=1)
+
+    whole = jax.jit(network.apply)(params, TOKENS)
+    np.testing.assert_allclose(decoded(TOKENS), whole, rtol=1e-4, atol=6e-5)
+
+
+def test_no_place_sees_what_comes_after_it(language):
+    network, params = language
+    apply = jax.jit(network.apply)
+    before = apply(params, TOKENS)
+    after = apply(params, TOKENS.at[:, 5].set((TOKENS[:, 5] + 1) % 13))
+    chex.assert_trees_all_equal(before[:, :5], after[:, :5])
+    assert np.all(np.any(before[:, 5:] != after[:, 5:], axis=-1))
+
+
+def test_first_weights():
+    """N(0, 0.02²), and by 1/√(2L) less beside a shortcut: the first loss is that of guessing."""
+    network = models.GPT(vocabulary=211, context=16, layers=8, heads=2, features=64)
+    tokens = jnp.asarray(np.random.default_rng(1).integers(0, 211, (4, 16)))
+    params = jax.jit(network.init)(jax.random.key(0), tokens)["params"]
+    assert np.std(params["blocks_0"]["into"]["kernel"]) == pytest.approx(0.02, rel=0.05)
+    for out in (params["blocks_0"]["out"], params["blocks_7"]["attention"]["out"]):
+        assert np.std(out["kernel"]) == pytest.approx(0.02 / 4, rel=0.05)
+    logits = jax.jit(network.apply)({"params": params}, tokens)
+    log_p = jax.nn.log_softmax(logits[:, :-1])
+    guessed = -jnp.take_along_axis(log_p, tokens[:, 1:, None], axis=-1)
+    assert np.mean(guessed) == pytest.approx(np.log(211), abs=0.1)
+
+
+def test_what_does_not_fit_is_refused():
+    network = NETWORKS["gpt"]
+    with pytest.raises(UserError, match="12 tokens do not fit a context of 11"):
+        jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, 12), int))
+    with pytest.raises(UserError, match="12 tokens, prompt included, do not fit a context of 11"):
+        network.start(1, 12)
+    with pytest.raises(UserError, match="3 heads do not divide 8 features"):
+        jax.eval_shape(models.GPT(13, 11, 1, 3, 8).init, jax.random.key(0), TOKENS)
