@@ -14,7 +14,8 @@ class UserError(Exception):
 
 
 class UsageError(UserError):
-    """The command line was wrong."""
+    """The command line was wrong: a name that nothing has, a number that does not fit, options
+    that do not go together. What a file holds is a plain `UserError`."""
 
     exit_status = 2
 

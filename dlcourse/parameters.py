@@ -6,7 +6,7 @@ from typing import Any
 import jax
 from jaxtyping import PyTree
 
-from dlcourse.errors import UserError
+from dlcourse.errors import UsageError
 
 
 def name(path: tuple[Any, ...]) -> str:
@@ -42,5 +42,5 @@ def matching(pattern: str, params: PyTree) -> PyTree[bool]:
     if not any(jax.tree.leaves(mask)):
         names = [name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
         shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        raise UserError(f"No parameter matches {pattern!r}. The parameters are {shown}")
+        raise UsageError(f"No parameter matches {pattern!r}. The parameters are {shown}")
     return mask

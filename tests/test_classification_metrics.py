@@ -10,7 +10,7 @@ import sklearn.metrics
 from scipy.special import softmax
 
 from dlcourse import metrics
-from dlcourse.errors import UserError
+from dlcourse.errors import UsageError
 
 NAMES = ("accuracy", "balanced_accuracy", "f1", "auroc", "top_5")
 COUNT, SIZE = 397, 100  # the last batch has 97 examples
@@ -168,7 +168,7 @@ def test_places_of_an_image_count_like_examples():
 
 
 def test_top_5_of_five_classes_is_refused():
-    with pytest.raises(UserError, match="top_5 needs at least 6 classes; there are 5"):
+    with pytest.raises(UsageError, match="top_5 needs at least 6 classes; there are 5"):
         metrics.top_5(jnp.zeros((3, 5)), jnp.zeros(3, jnp.int32))
 
 

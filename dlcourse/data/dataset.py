@@ -8,7 +8,7 @@ import numpy as np
 
 from dlcourse.data.checks import check_arrays, check_labels, check_split
 from dlcourse.data.permutation import permuted
-from dlcourse.errors import Unreadable, UserError, reason
+from dlcourse.errors import Unreadable, UsageError, UserError, reason
 
 DAMAGED = -2  # in place of the label of an example that cannot be read
 
@@ -182,11 +182,11 @@ class Dataset:
         The examples of a smaller count are a subset of those of a larger count.
 
         Raises:
-            UserError: `count` is less than 1 or more than the training examples.
+            UsageError: `count` is less than 1 or more than the training examples.
         """
         train = self.splits["train"]
         if not 1 <= count <= len(train):
-            raise UserError(
+            raise UsageError(
                 f"{count} training examples are requested; '{self.name}' has {len(train)}."
             )
         _, kept = split_off(count, len(train))

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dlcourse.data.dataset import Dataset
-from dlcourse.errors import UserError
+from dlcourse.errors import UsageError
 
 
 def two_moons(seed: int, noise: float = 0.1) -> Dataset:
@@ -83,10 +83,10 @@ def curve(name: str, count: int = 512) -> Dataset:
         count: number of training points.
 
     Raises:
-        UserError: unknown name.
+        UsageError: unknown name.
     """
     if name not in CURVES:
-        raise UserError(f"Unknown curve '{name}'; the curves are {', '.join(CURVES)}.")
+        raise UsageError(f"Unknown curve '{name}'; the curves are {', '.join(CURVES)}.")
     train = np.linspace(-1, 1, count)
     parts = [train, (train[1:] + train[:-1]) / 2, np.linspace(-1, 1, 8 * count)]
     x = np.concatenate(parts)

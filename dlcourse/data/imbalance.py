@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from dlcourse.data.dataset import Dataset, split_off
-from dlcourse.errors import UserError
+from dlcourse.errors import UsageError
 
 
 def long_tailed(data: Dataset, imbalance: int | float) -> Dataset:
@@ -21,10 +21,10 @@ def long_tailed(data: Dataset, imbalance: int | float) -> Dataset:
     measure on long-tailed CIFAR.
 
     Raises:
-        UserError: `imbalance` is less than 1, or a label is out of range.
+        UsageError: `imbalance` is less than 1, or a label is out of range.
     """
     if not imbalance >= 1:
-        raise UserError(f"The imbalance is {imbalance}; it must be at least 1.")
+        raise UsageError(f"The imbalance is {imbalance}; it must be at least 1.")
     train, labels = data.splits["train"], data.labels("train")
     kept = []
     for c in range(data.num_classes):

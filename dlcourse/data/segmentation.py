@@ -13,7 +13,7 @@ from dlcourse.data.images import scale
 from dlcourse.data.masks import check_masks
 from dlcourse.data.optional import require
 from dlcourse.data.scenes import digit_scenes
-from dlcourse.errors import UserError
+from dlcourse.errors import UsageError
 
 IGNORE = -1  # in every set, the label of pixels without a known class
 
@@ -67,7 +67,7 @@ def segmentation(name: str, *, seed: int = 0, multiple: int = 16, stream: bool =
     if name == "digit_scenes":
         return digit_scenes(seed)
     if name not in SETS:
-        raise UserError(
+        raise UsageError(
             f"Unknown segmentation set '{name}'; the sets are digit_scenes, {', '.join(SETS)}."
         )
     labels = SETS[name]

@@ -4,7 +4,7 @@ import numpy as np
 
 from dlcourse.data.dataset import Dataset, split_off
 from dlcourse.data.optional import require
-from dlcourse.errors import UserError
+from dlcourse.errors import UsageError
 
 TABLES = ("breast_cancer", "iris", "wine")
 
@@ -26,7 +26,7 @@ def table(name: str) -> Dataset:
         UserError: unknown name, or scikit-learn is not installed.
     """
     if name not in TABLES:
-        raise UserError(f"Unknown table '{name}'; the tables are {', '.join(TABLES)}.")
+        raise UsageError(f"Unknown table '{name}'; the tables are {', '.join(TABLES)}.")
     datasets = require("sklearn.datasets", f"the table '{name}'")
     bunch = getattr(datasets, f"load_{name}")()
     rest, test = split_off(len(bunch.target) // 5, len(bunch.target))

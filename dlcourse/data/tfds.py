@@ -18,7 +18,7 @@ from dlcourse.data.decoding import row_bytes
 from dlcourse.data.optional import require
 from dlcourse.data.records import Records, check_features, is_unlabelled, numbered
 from dlcourse.data.signals import until_signal
-from dlcourse.errors import UserError, reason
+from dlcourse.errors import UsageError, UserError, reason
 
 MEMORY_LIMIT = 4 * 2**30  # bytes of decoded examples; a larger set is streamed
 # Sets that TFDS lacks, and the command that prepares each.
@@ -59,11 +59,11 @@ def find(name: str) -> pathlib.Path:
     """The folder of the newest prepared version of a set; `name` may be `set/config`.
 
     Raises:
-        UserError: the name is none; the set has several configs and none is named; or it is not
+        UsageError: the name is none; the set has several configs and none is named; or it is not
             prepared, and the message contains the command that prepares it.
     """
     if not NAME.fullmatch(name):
-        raise UserError(
+        raise UsageError(
             f"'{name}' is not the name of a data set. Names are like 'mnist' or "
             "'imdb_reviews/plain_text': letters, digits, '_', '.', '+' and '-'."
         )
@@ -71,14 +71,16 @@ def find(name: str) -> pathlib.Path:
     infos = [*place.glob("*/dataset_info.json"), *place.glob("*/*/dataset_info.json")]
     versions = [info.parent for info in infos if _version(info.parent)]
     if not versions:
-        raise UserError(
+        raise UsageError(
             f"The data set '{name}' is not prepared in {folder()} (TFDS_DATA_DIR). Prepare it:\n"
             f"  {_command(name)}"
         )
     configs = sorted({version.parent.name for version in versions})
     if len(configs) > 1:
         named = ", ".join(name if each == place.name else f"{name}/{each}" for each in configs)
-        raise UserError(f"The data set '{name}' is prepared in several configs. Name one: {named}.")
+        raise UsageError(
+            f"The data set '{name}' is prepared in several configs. Name one: {named}."
+        )
     return max(versions, key=_version)
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from dlcourse import losses
 from dlcourse.data import Dataset
-from dlcourse.errors import UserError
+from dlcourse.errors import UsageError
 from dlcourse.learners.supervised import PerExample
 from dlcourse.metrics import Name
 
@@ -34,7 +34,7 @@ class Classification:
         Evaluation weighs the same way, so that it measures what training minimises.
 
         Raises:
-            UserError: weights are to be balanced, and a class has no training example.
+            UsageError: weights are to be balanced, and a class has no training example.
         """
         loss = functools.partial(losses.softmax_cross_entropy, smoothing=smoothing)
         if self.class_weights == "none":
@@ -43,7 +43,7 @@ class Classification:
         absent = [data.classes[c] for c in (counts == 0).nonzero()[0]]
         if absent:
             some = ", ".join(absent[:10]) + (" …" if len(absent) > 10 else "")
-            raise UserError(
+            raise UsageError(
                 "--class-weights balanced needs training examples of every class; the train "
                 f"split of '{data.name}' has none of {some}."
             )

@@ -9,7 +9,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, Num, Shaped
 
-from dlcourse.errors import UserError
+from dlcourse.errors import UsageError
 from dlcourse.metrics.counts import ClassMean, UnlessNan, confusion, places
 
 LEVELS = 4095  # odd, so that a log-odds of 0 lies inside a level
@@ -39,11 +39,11 @@ def top_5(
     gives all classes the same logit scores 5 / classes, not 1.
 
     Raises:
-        UserError: there are fewer than six classes.
+        UsageError: there are fewer than six classes.
     """
     classes = logits.shape[-1]
     if classes <= TOP:
-        raise UserError(
+        raise UsageError(
             f"The metric top_5 needs at least {TOP + 1} classes; there are {classes}, and every "
             "label would be among the five. Leave it out."
         )

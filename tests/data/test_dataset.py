@@ -11,7 +11,7 @@ from PIL import Image
 from dlcourse import data
 from dlcourse.data import tfds
 from dlcourse.data.images import Rows
-from dlcourse.errors import UserError
+from dlcourse.errors import UsageError, UserError
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_a_classifier_needs_two_classes(classes, words):
 
 def test_a_set_that_is_not_prepared_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    with pytest.raises(UserError, match="tfds build mnist"):
+    with pytest.raises(UsageError, match="tfds build mnist"):
         data.images("mnist")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dlcourse.data import generated
-from dlcourse.errors import UserError
+from dlcourse.errors import UsageError
 
 
 def everything(data):
@@ -76,5 +76,5 @@ def test_a_curve_is_tested_between_its_examples():
 
 
 def test_an_unknown_curve_is_refused():
-    with pytest.raises(UserError, match=r"Unknown curve 'wafe'.*wave, triangle, chirp"):
+    with pytest.raises(UsageError, match=r"Unknown curve 'wafe'.*wave, triangle, chirp"):
         generated.curve("wafe")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dlcourse import data
-from dlcourse.errors import UserError
+from dlcourse.errors import UsageError
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -31,5 +31,5 @@ def test_more_imbalance_is_a_subset():
 
 @pytest.mark.parametrize("imbalance", [0.5, float("nan")])
 def test_less_than_none_is_refused(imbalance):
-    with pytest.raises(UserError, match="must be at least 1"):
+    with pytest.raises(UsageError, match="must be at least 1"):
         data.long_tailed(data.images("digits"), imbalance)

@@ -12,7 +12,7 @@ from PIL import Image
 from dlcourse import data, learners, losses, models, optim, training
 from dlcourse.data import records, tfds
 from dlcourse.data.records import check_features
-from dlcourse.errors import Unreadable, UserError
+from dlcourse.errors import Unreadable, UsageError, UserError
 from dlcourse.training.engine import processes
 from dlcourse.training.engine.feed import make_feed
 from dlcourse.training.run.start import make_mesh
@@ -39,14 +39,14 @@ def both(name="given"):
 )
 def test_only_names_are_taken_for_names(name, place):
     prepare(place, {"train": rows(12)})
-    with pytest.raises(UserError, match="is not the name of a data set"):
+    with pytest.raises(UsageError, match="is not the name of a data set"):
         data.images(name)
 
 
 def test_one_of_several_configs_must_be_named(place):
     for config in ("big", "small"):
         prepare(place, {"train": rows(12)}, name=f"given/{config}")
-    with pytest.raises(UserError, match=r"several configs\. Name one: given/big, given/small"):
+    with pytest.raises(UsageError, match=r"several configs\. Name one: given/big, given/small"):
         data.images("given")
     assert data.images("given/big").name == "given/big"
 

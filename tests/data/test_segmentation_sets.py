@@ -8,7 +8,7 @@ import pytest
 
 from dlcourse.data import IGNORE, digit_scenes, segmentation, tfds
 from dlcourse.data.segmentation import Labels, Masked, _prepare
-from dlcourse.errors import UserError
+from dlcourse.errors import UsageError, UserError
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_without_a_validation_split_a_twelfth_of_train_is_used():
 
 
 def test_an_unknown_set_is_refused():
-    with pytest.raises(UserError, match=r"cityscapes.*digit_scenes, camvid"):
+    with pytest.raises(UsageError, match=r"cityscapes.*digit_scenes, camvid"):
         segmentation("cityscapes")
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from dlcourse import data
 from dlcourse.data.tables import TABLES
-from dlcourse.errors import UserError
+from dlcourse.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_the_train_split_alone_is_standardised(name):
 
 
 def test_an_unknown_table_is_refused():
-    with pytest.raises(UserError, match=r"Unknown table 'boston'.*breast_cancer, iris, wine"):
+    with pytest.raises(UsageError, match=r"Unknown table 'boston'.*breast_cancer, iris, wine"):
         data.table("boston")
 
 

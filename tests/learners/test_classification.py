@@ -9,7 +9,7 @@ import sklearn.utils.class_weight
 
 from dlcourse import data, learners, training
 from dlcourse.data.images import Rows
-from dlcourse.errors import UserError
+from dlcourse.errors import UsageError, UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +61,7 @@ def test_without_weights_it_is_the_plain_loss():
 
 def test_a_class_without_training_examples_is_named():
     config, few = Config(class_weights="balanced"), labelled(train=np.array([0, 1]))
-    with pytest.raises(UserError, match="train split of 'own' has none of bee, cat"):
+    with pytest.raises(UsageError, match="train split of 'own' has none of bee, cat"):
         config.cross_entropy(few)
     Config().cross_entropy(few)  # without weights it may be trained on
 

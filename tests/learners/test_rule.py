@@ -43,8 +43,7 @@ def steps(kind, key, **policies):
         name: KINDS[kind].__wrapped__(Config(**policy)).learner  # the networks may be patched
         for name, policy in policies.items()
     }
-    data = KINDS[kind].__wrapped__(Config()).data
-    batch = jax.device_put(data.batch(0, 40, seed=0))
+    batch = jax.device_put(KINDS[kind].__wrapped__(Config()).data.batch(0, 40, seed=0))
 
     @jax.jit
     def each_steps(key, batch):

@@ -24,6 +24,7 @@ from dlcourse.training.run.ends import Diverged, Ended, Interrupted
 from dlcourse.training.run.folder import RunFolder
 from dlcourse.training.run.hooks import Hooks
 from dlcourse.training.run.interruption import Interruption
+from dlcourse.training.run.labels import require_outputs
 from dlcourse.training.run.screen import Silent
 from dlcourse.training.run.selection import Selection
 from dlcourse.training.run.written import Row
@@ -122,7 +123,12 @@ class Loop:
             raise
 
     def begin(self) -> Position:
-        """A new run."""
+        """A new run.
+
+        Raises:
+            UserError: the data has labels that the learner has no output for.
+        """
+        processes.on_first(lambda: require_outputs(self.experiment.learner, self.experiment.data))
         state = self.programs.init()
         best = None
         if self.config.patience:  # the first evaluation replaces it

@@ -107,7 +107,7 @@ def test_an_experiment_adds_limits_of_its_own():
 def test_a_set_that_is_not_prepared_names_the_command_that_prepares_it(tmp_path):
     env = {"TFDS_DATA_DIR": str(tmp_path / "nothing")}
     done = alone(MLP, "--dataset", "mnist", cwd=tmp_path, env=env)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "'mnist' is not prepared" in done.stderr
     assert "tfds build mnist" in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 3
