@@ -6,7 +6,7 @@ from typing import Any
 
 import flax.linen as nn
 from flax.linen.initializers import Initializer
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from dlcourse.models.sequence.attention import Cache, Mask, MultiHeadAttention
 
@@ -19,8 +19,8 @@ class TransformerLayer(nn.Module):
         x := x + f(norm(x))    with the norm first (GPT-2), or
         x := norm(x + f(x))    with the norm last (the paper, BERT)
 
-    for f self-attention, in a decoder attention to the encoder's outputs, and W_2 g(W_1 x). There are
-    4 D² + 2 D F + 9 D + F weights, with D features and F hidden ones, and in a decoder 4 D² + 6 D
+    for f self-attention, in a decoder attention to the encoder's outputs, and W_2 g(W_1 x). With D
+    features and F hidden ones there are 4 D² + 2 D F + 9 D + F weights, and in a decoder 4 D² + 6 D
     more.
 
     Attributes:
@@ -78,7 +78,7 @@ class TransformerLayer(nn.Module):
         mask: Mask | None = None,
         *,
         memory: Cache | None = None,
-        memory_mask: Mask | None = None,
+        memory_mask: Bool[Array, "#batch #heads #queries #remembered"] | None = None,
         cache: Cache | None = None,
         position: int | Int[Array, ""] = 0,
         train: bool = False,
