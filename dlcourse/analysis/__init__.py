@@ -62,6 +62,7 @@ from dlcourse.analysis.inspect.shapley import patches as patches
 from dlcourse.analysis.inspect.shapley import shapley_values as shapley_values
 from dlcourse.analysis.inspect.signal import signal as signal
 from dlcourse.analysis.inspect.signal import signal_at_start as signal_at_start
+from dlcourse.analysis.inspect.text import written_text as written_text
 from dlcourse.analysis.measure.activations import activation_curves as activation_curves
 from dlcourse.analysis.measure.approximation import fit_random_features as fit_random_features
 from dlcourse.analysis.measure.approximation import largest_errors as largest_errors
@@ -77,6 +78,8 @@ from dlcourse.analysis.measure.kernels import kernel_entries as kernel_entries
 from dlcourse.analysis.measure.kernels import share_of_zeros as share_of_zeros
 from dlcourse.analysis.measure.masks import class_pixels as class_pixels
 from dlcourse.analysis.measure.masks import mask_metrics as mask_metrics
+from dlcourse.analysis.measure.ngrams import ngram_log_probabilities as ngram_log_probabilities
+from dlcourse.analysis.measure.ngrams import ngram_losses as ngram_losses
 from dlcourse.analysis.measure.robustness import robustness as robustness
 from dlcourse.analysis.measure.surfaces import SURFACES as SURFACES
 from dlcourse.analysis.measure.surfaces import Surface as Surface

@@ -19,3 +19,7 @@ from dlcourse.data.scenes import digit_scenes as digit_scenes
 from dlcourse.data.segmentation import IGNORE as IGNORE
 from dlcourse.data.segmentation import segmentation as segmentation
 from dlcourse.data.tables import table as table
+from dlcourse.data.text import Text as Text
+from dlcourse.data.text import characters as characters
+from dlcourse.data.text import text as text
+from dlcourse.data.vocabulary import Vocabulary as Vocabulary

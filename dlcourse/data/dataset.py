@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
+import jax
 import numpy as np
 
 from dlcourse.data.checks import check_arrays, check_labels, check_split
@@ -37,6 +38,19 @@ def _identity(batch: dict[str, Any]) -> dict[str, Any]:
     return batch
 
 
+def take(array: Any, index: Any) -> Any:
+    """`array[index]`, on the host or, inside a compiled program, on the device."""
+    if isinstance(array, jax.Array):
+        # Every number comes from the data set itself, so none needs a bounds check.
+        return array.at[index].get(mode="promise_in_bounds")
+    return array[index]
+
+
+def rows(arrays: Mapping[str, Any], index: Any) -> dict[str, Any]:
+    """The usual examples in memory: example i is row i of every array."""
+    return {name: take(array, index) for name, array in arrays.items()}
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
     """Numbered examples and their division into splits.
@@ -52,6 +66,9 @@ class Dataset:
         classes: the class names; empty if the examples have no class labels.
         damaged: the examples in memory that could not be decoded, and why. They are in no split;
             training refuses them unless it may skip them.
+        gather: makes the examples of numbers `[...]` from the arrays in memory. By default example
+            i is row i of every array; a window of a long text begins there. It is called with NumPy
+            arrays and, inside a compiled program, with those on the device.
 
     Raises:
         UserError: a split is empty, is not a list of numbers or has one that no example has; the
@@ -64,6 +81,7 @@ class Dataset:
     prepare: Callable[[dict[str, Any]], dict[str, Any]] = _identity
     classes: tuple[str, ...] = ()
     damaged: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    gather: Callable[[Mapping[str, Any], Any], dict[str, Any]] = rows
 
     def __post_init__(self) -> None:
         if isinstance(self.examples, Mapping):
@@ -149,7 +167,7 @@ class Dataset:
         """
         flat = np.asarray(indices).reshape(-1)
         if isinstance(self.examples, Mapping):
-            batch = {name: array[flat] for name, array in self.examples.items()}
+            batch = self.gather(self.examples, flat)
         else:
             # Of no example too the shapes are known: those of the first.
             rows = [self._row(self.examples, int(i)) for i in flat] or [self._row(self.examples, 0)]

@@ -8,16 +8,22 @@ DPI = 120  # of saved figures
 
 
 def save(figure: Any, path: pathlib.Path) -> pathlib.Path:
-    """Writes a figure as PNG or an animation as GIF, and empties it to free its memory.
+    """Writes a figure as PNG, an animation as GIF or a text as TXT.
+
+    Figures are emptied to free their memory.
 
     Args:
-        figure: of matplotlib, or an animation.
+        figure: of matplotlib, an animation, or a text.
         path: without an ending; its folder is made if missing.
 
     Returns:
         The path with its ending.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(figure, str):
+        path = path.with_name(f"{path.name}.txt")
+        path.write_text(figure, encoding="utf-8")
+        return path
     if hasattr(figure, "savefig"):
         path = path.with_name(f"{path.name}.png")
         figure.savefig(path, dpi=DPI)

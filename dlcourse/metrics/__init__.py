@@ -16,6 +16,7 @@ from dlcourse.metrics.frechet import FrechetDistance as FrechetDistance
 from dlcourse.metrics.frechet import second_moments as second_moments
 from dlcourse.metrics.means import Loss as Loss
 from dlcourse.metrics.means import Mean as Mean
+from dlcourse.metrics.means import Perplexity as Perplexity
 from dlcourse.metrics.means import Weighted as Weighted
 from dlcourse.metrics.means import mean as mean
 from dlcourse.metrics.means import scalar as scalar

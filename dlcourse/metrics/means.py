@@ -36,6 +36,18 @@ class Loss(Mean):
     """The mean that training minimises. A run all of whose losses are not finite has diverged."""
 
 
+class Perplexity(Mean):
+    """`exp(Σ w v / Σ w)` of cross-entropies v: as many equally likely tokens leave one as unsure.
+
+    The exponential is taken after the mean over the whole split.
+    """
+
+    @property
+    def value(self) -> Float[ArrayLike, "*members"]:
+        """The exponential of the mean; nan if the weight is 0."""
+        return np.exp(np.asarray(self.total) / np.asarray(self.weight))
+
+
 class Weighted(NamedTuple):
     """Values that count with weights of their own.
 

@@ -13,6 +13,7 @@ from dlcourse.models.generative.gan import Generator as Generator
 from dlcourse.models.sequence import attention as attention
 from dlcourse.models.sequence.attention import MultiHeadAttention as MultiHeadAttention
 from dlcourse.models.sequence.generation import generate as generate
+from dlcourse.models.sequence.generation import generate_within as generate_within
 from dlcourse.models.sequence.generation import truncated as truncated
 from dlcourse.models.sequence.gpt import GPT as GPT
 from dlcourse.models.sequence.language import RecurrentLM as RecurrentLM

@@ -17,8 +17,9 @@ class Experiment:
         data: what it learns from.
         monitor: which validation metric tells the best weights, `min loss` or `max accuracy`.
         figures: drawn from the final state, by file name: a function from the learner's state to
-            a matplotlib figure or animation.
+            a matplotlib figure or animation, or to a text.
         snapshots: figures drawn at every evaluation; the file name ends with the step.
+        copies: texts by file name that the run folder gets before the first step and keeps.
     """
 
     learner: Learner
@@ -26,3 +27,4 @@ class Experiment:
     monitor: str = "min loss"
     figures: Mapping[str, Callable[[State], Any]] = dataclasses.field(default_factory=dict)
     snapshots: Mapping[str, Callable[[State], Any]] = dataclasses.field(default_factory=dict)
+    copies: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -8,18 +8,25 @@ import numpy as np
 from dlcourse import figures
 
 
-def draw_variants(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], quantity: str) -> Any:
+def draw_variants(
+    curves: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    quantity: str,
+    references: Mapping[str, float] | None = None,
+) -> Any:
     """One line per run: the mean over its seeds, with their standard deviation as a band.
 
     Args:
         curves: by run, the steps `[times]` and the metric `[times, seeds]`.
         quantity: the name of the metric.
+        references: values of other methods by name, drawn as dashed lines.
     """
     figure, ((panel,),) = figures.new(width=6.4, height=4.0)
     for (name, (steps, values)), look in zip(
         curves.items(), figures.looks(curves).values(), strict=True
     ):
         figures.over_seeds(panel, steps, values, look, name)
+    for name, value in (references or {}).items():
+        panel.axhline(value, color="gray", linestyle="--", linewidth=1.2, label=name)
     figures.zoom(panel)
     panel.set(xlabel="step", ylabel=quantity)
     figures.legend(panel)

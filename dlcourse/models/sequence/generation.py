@@ -94,3 +94,48 @@ def generate(
     start = (first, cache, jnp.asarray(prompt.shape[1]))
     _, rest = jax.lax.scan(body, start, keys[1:])
     return jnp.concatenate([first[:, None], jnp.swapaxes(rest, 0, 1)], axis=1)
+
+
+def generate_within(
+    context: int,
+    step: Step,
+    start: Callable[[int, int], Any],
+    prompt: Int[Array, "batch prompt"],
+    length: int,
+    key: Key[Array, ""],
+    **truncation: Any,
+) -> Int[Array, "batch length"]:
+    """`generate`, also beyond the context.
+
+    When the context is full, its last half becomes the prompt of the next part. So every token is
+    drawn given at least the last half of a context, and the cache is never longer than that.
+
+    Args:
+        context: number of tokens that the model may see, at least 2.
+        step, prompt, length, key, truncation: as in `generate`.
+        start: `(batch, length) -> cache`, an empty one: `start` of a model.
+
+    Raises:
+        UserError: the prompt leaves no room in the context, or is empty.
+    """
+    batch, given = prompt.shape
+    room, kept = context - given, context // 2
+    if room < 1:
+        raise UserError(
+            f"A prompt of {given} tokens leaves no room in a context of {context}. Shorten it."
+        )
+    keys = jax.random.split(key)
+    if length <= room:
+        return generate(step, start(batch, given + length), prompt, length, keys[0], **truncation)
+    first = generate(step, start(batch, context), prompt, room, keys[0], **truncation)
+
+    def part(last: Array, key: Key[Array, ""]) -> tuple[Array, Array]:
+        cache = start(batch, context)
+        new = generate(step, cache, last, context - kept, key, **truncation)
+        return jnp.concatenate([last, new], axis=1)[:, -kept:], new
+
+    parts = -(-(length - room) // (context - kept))
+    full = jnp.concatenate([prompt, first], axis=1)
+    _, rest = jax.lax.scan(part, full[:, -kept:], jax.random.split(keys[1], parts))
+    rest = jnp.swapaxes(rest, 0, 1).reshape(batch, -1)
+    return jnp.concatenate([first, rest], axis=1)[:, :length]

@@ -88,6 +88,12 @@ class RunFolder:
                 "Choose another with --workdir."
             ) from error
 
+    def keep(self, copies: Mapping[str, str]) -> None:
+        """Writes texts by file name, unless the run has them from an earlier start."""
+        for name, text in copies.items():
+            if not (self.path / name).exists():
+                _replace(self.path / name, text)
+
     def require(self, config: Config, experiment: str) -> None:
         """Raises `UserError` unless this is the folder of such a run."""
         require_same(read_config(self.path), config, experiment, self.path)
@@ -231,7 +237,7 @@ def _write(place: pathlib.Path, content: dict) -> None:
 def _replace(place: pathlib.Path, text: str) -> None:
     """Writes a file as a whole or not at all."""
     unfinished = place.with_name(place.name + ".part")
-    unfinished.write_text(text)
+    unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(place)
 
 

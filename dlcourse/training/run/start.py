@@ -62,7 +62,13 @@ def run(
     file = file or pathlib.Path(sys.argv[0])
     try:
         total = config.total_steps(made.data)
-        before = processes.on_first(lambda: folder.open(config, name, file, total))
+
+        def open_folder() -> int | None:
+            before = folder.open(config, name, file, total)
+            folder.keep(made.copies)
+            return before
+
+        before = processes.on_first(open_folder)
         with Silent() if silent else Screen(total, config.progress) as screen:
             if before is not None:
                 screen.say(
