@@ -70,6 +70,29 @@ def dqn(config: Config) -> training.Experiment:
     return training.Experiment(learner, data.episodes(validation=11, test=13), monitor="max return")
 
 
+@functools.cache
+def text(stream: bool = False) -> data.Text:
+    """A text in which what follows depends on more than one character."""
+    parts = {"train": "abacbabcca" * 40, "validation": "abacbabc" * 4, "test": "cbabccab" * 5}
+    return data.characters("letters", parts, context=6, stream=stream)
+
+
+def recurrent(config: Config) -> training.Experiment:
+    """A recurrent language model on windows of a text."""
+    letters = text(config.stream)
+    model = models.RecurrentLM(letters.vocabulary.size, "gru", (7,))
+    rule = config.rule_of(optim.adam(1e-2))
+    return training.Experiment(learners.language_model(model, rule, context=6), letters)
+
+
+def attention(config: Config) -> training.Experiment:
+    """A GPT, with dropout."""
+    letters = text(config.stream)
+    model = models.GPT(letters.vocabulary.size, 6, 1, 2, 8, dropout=0.1)
+    rule = config.rule_of(optim.adam(1e-2))
+    return training.Experiment(learners.language_model(model, rule, context=6), letters)
+
+
 def once(experiment):
     """`experiment`, made once for all configs that compute the same: its programs can be shared."""
     made = functools.cache(experiment)
@@ -85,4 +108,5 @@ def once(experiment):
 
 KINDS = {name: once(kind) for name, kind in {
     "classifier": classifier, "batch_norm": batch_norm, "gan": gan, "dqn": dqn,
+    "recurrent": recurrent, "attention": attention,
 }.items()}  # fmt: skip

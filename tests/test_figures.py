@@ -226,6 +226,12 @@ def sources(*places: str) -> list[pathlib.Path]:
     return found
 
 
+def test_a_text_is_saved_as_it_is(tmp_path):
+    path = figures.save("Grüße\n", tmp_path / "new" / "words_1.5")
+    assert path == tmp_path / "new" / "words_1.5.txt"
+    assert path.read_text(encoding="utf-8") == "Grüße\n"
+
+
 def test_figures_are_saved_in_one_place():
     """No other file calls `savefig`, nor saves an animation by itself."""
     for file in sources("dlcourse", "experiments"):

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Integer
 
 from dlcourse.data import tfds
 from dlcourse.data.dataset import Dataset
@@ -32,7 +32,7 @@ class Text(Dataset):
     """
 
     vocabulary: Vocabulary
-    parts: Mapping[str, Int[np.ndarray, " characters"]]
+    parts: Mapping[str, Integer[np.ndarray, " characters"]]
     copies: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Integer
 
 from dlcourse.errors import UserError
 
@@ -36,7 +36,7 @@ class Vocabulary:
     def _codes(self) -> np.ndarray:
         return _codes_of(self.characters)
 
-    def encode(self, text: str, *, strict: bool = True) -> Int[np.ndarray, " length"]:
+    def encode(self, text: str, *, strict: bool = True) -> Integer[np.ndarray, " length"]:
         """The number of each character.
 
         Args:
@@ -55,9 +55,10 @@ class Vocabulary:
             raise UserError(f"The model knows no {named}: its training text has no such character.")
         return np.where(known, found, self.size - 1).astype(self.dtype)
 
-    def decode(self, tokens: Int[np.ndarray, " length"]) -> str:
+    def decode(self, tokens: Integer[np.ndarray, " length"]) -> str:
         """The characters of numbers."""
-        return "".join(np.array([*self.characters, UNKNOWN])[np.asarray(tokens)])
+        table = self.characters + UNKNOWN
+        return "".join(table[token] for token in tokens.tolist())
 
     @property
     def dtype(self) -> np.dtype:

@@ -23,6 +23,8 @@ FROZEN = {
     "batch_norm": "Conv_0",
     "gan": "discriminator/Dense_0",
     "dqn": "Dense_0",
+    "recurrent": "network/RecurrentLayer_0/kernel",
+    "attention": "blocks_0/attention/",
 }
 
 
@@ -104,7 +106,10 @@ def test_options_hold_in_combination(kind, key, plain_descent):
     [
         "classifier",
         "gan",
-        *(pytest.param(kind, marks=pytest.mark.long) for kind in ("batch_norm", "dqn")),
+        *(
+            pytest.param(kind, marks=pytest.mark.long)
+            for kind in ("batch_norm", "dqn", "recurrent", "attention")
+        ),
     ],
 )
 def test_all_options_together_in_a_run(kind, tmp_path, monkeypatch):

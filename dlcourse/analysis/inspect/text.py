@@ -30,7 +30,7 @@ def written_text(
 
     def write(state: State) -> str:
         found = [
-            prompt + vocabulary.decode(run(state, {"prompt": tokens}, key)[0])
+            prompt + vocabulary.decode(np.asarray(run(state, {"prompt": tokens}, key))[0])
             for prompt, tokens, key in zip(prompts, encoded, keys, strict=True)
         ]
         return f"\n\n{'-' * 20}\n\n".join(found) + "\n"

@@ -1,14 +1,15 @@
 """Character n-grams: what counting alone predicts, beside which a language model has to be seen."""
 
 import numpy as np
-from jaxtyping import Float, Int
-
-Tokens = Int[np.ndarray, " length"]
+from jaxtyping import Float, Integer
 
 
 def ngram_log_probabilities(
-    train: Tokens, text: Tokens, vocabulary: int, orders: int = 7
-) -> Float[np.ndarray, "orders places"]:
+    train: Integer[np.ndarray, " train"],
+    text: Integer[np.ndarray, " length"],
+    vocabulary: int,
+    orders: int = 7,
+) -> Float[np.ndarray, "{orders} length-1"]:
     """`log P_n(c | h)` of every token c of a text but the first, for n = 1 to `orders`.
 
     Interpolated Witten-Bell smoothing (Witten and Bell, 1991; Chen and Goodman, 1999). With N(h c)
@@ -42,7 +43,8 @@ def ngram_log_probabilities(
         of_context = different // vocabulary
         total = np.bincount(of_context, count, minlength=places)
         followers = np.bincount(of_context, minlength=places)
-        known = asked >= 0
+        # The last sequence of the train text may occur nowhere else, and then nothing follows it.
+        known = (asked >= 0) & (followers[asked] > 0)
         wanted = np.where(known, asked * vocabulary + text, -1)
         place = np.minimum(np.searchsorted(different, wanted), len(different) - 1)
         seen = different[place] == wanted
@@ -60,11 +62,14 @@ def ngram_log_probabilities(
 
 
 def ngram_losses(
-    train: Tokens, text: Tokens, vocabulary: int, orders: int = 7
-) -> Float[np.ndarray, " orders"]:
+    train: Integer[np.ndarray, " train"],
+    text: Integer[np.ndarray, " length"],
+    vocabulary: int,
+    orders: int = 7,
+) -> Float[np.ndarray, " {orders}"]:
     """The mean `-log P_n` over a text, in nats a token, for n = 1 to `orders`."""
     return -ngram_log_probabilities(train, text, vocabulary, orders).mean(axis=1)
 
 
-def _one_later(numbers: Tokens) -> Tokens:
+def _one_later(numbers: Integer[np.ndarray, " n"]) -> Integer[np.ndarray, " n"]:
     return np.concatenate([[-1], numbers[:-1]])

@@ -27,6 +27,15 @@ def test_a_run_of_another_config_is_refused(tmp_path):
     train("classifier", tmp_path, steps=3, checkpoint_every="1 step")
 
 
+def test_a_run_keeps_the_texts_that_it_began_with(tmp_path):
+    made = KINDS["classifier"](Config())
+    for content in ("the first", "another"):
+        experiment = dataclasses.replace(made, copies={"text.txt": f"{content}: Grüße\n"})
+        config = Config(workdir=tmp_path, steps=3)
+        training.run(experiment, config, name="classifier", silent=True)
+        assert (tmp_path / "text.txt").read_text(encoding="utf-8") == "the first: Grüße\n"
+
+
 @pytest.mark.parametrize("name", ["a[b]", "every*", "what?"])
 def test_a_path_that_orbax_would_take_for_a_pattern_is_refused(name, tmp_path):
     """It would merge no checkpoint there, without a word."""

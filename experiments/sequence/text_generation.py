@@ -1,0 +1,133 @@
+"""Character language models: an LSTM and a GPT that continue a prompt (decks 001, 003).
+
+python experiments/sequence/text_generation.py
+"""
+
+import dataclasses
+from typing import Literal, get_args
+
+import numpy as np
+
+from dlcourse import analysis, data, learners, models, optim, training
+
+Network = Literal["LSTM", "GPT"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(training.Config):
+    """An LSTM and a GPT that predict the next character."""
+
+    limits = training.Config.limits | {
+        "context": (2, 10_000),
+        "layers": (1, 1000),
+        "heads": (1, 1000),
+        "width": (1, 2**16),
+        "length": (1, 100_000),
+        "temperature": (0, 100),
+        "top_k": (1, 2**16),
+        "top_p": (1e-6, 1),
+    }
+
+    dataset: str = "shakespeare"
+    """`shakespeare`, which is bundled; `tiny_shakespeare`, prepared by TFDS; or a .txt file."""
+    network: Network = "GPT"
+    """Network of a run."""
+    context: int = 64
+    """Characters of a window; a GPT sees no more."""
+    hidden: tuple[int, ...] = (128,)
+    """Width of each layer of the LSTM."""
+    layers: int = 2
+    """Layers of the GPT."""
+    heads: int = 2
+    """Heads of each layer of the GPT."""
+    width: int = 64
+    """Features of each place of the GPT."""
+    dropout: float = 0.0
+    """Dropout rate of either network."""
+    prompt: str = "\n"
+    """Text to continue at every evaluation."""
+    length: int = 400
+    """Characters of a continuation."""
+    temperature: float = 0.8
+    """Divides the logits before a character is drawn; 0 takes the most probable one."""
+    top_k: int | None = None
+    """Draw from this many of the most probable characters."""
+    top_p: float = 1.0
+    """Draw from the fewest of the most probable characters that have this probability."""
+    optimizer: optim.Optimizer = "adamw"
+    clip: float | None = 1.0
+    learning_rate: float = 4e-3
+    warmup: str | None = "5%"
+    batch_size: int = 32
+    steps: int | None = 400
+    """Number of training steps; an epoch has as many windows as the text has characters."""
+    evaluate_every: str = "10%"
+
+
+def experiment(config: Config) -> training.Experiment:
+    text = data.text(
+        config.dataset, context=config.context, stream=config.stream, folder=config.workdir
+    )
+    size = text.vocabulary.size
+    model = (
+        models.RecurrentLM(size, "lstm", config.hidden, config.dropout)
+        if config.network == "LSTM"
+        else models.GPT(
+            size, config.context, config.layers, config.heads, config.width, config.dropout
+        )
+    )
+    learner = learners.language_model(
+        model,
+        config.rule(text),
+        context=config.context,
+        length=config.length,
+        temperature=config.temperature,
+        top_k=config.top_k,
+        top_p=config.top_p,
+    )
+    sample = analysis.written_text(learner.apply, text.vocabulary, [config.prompt])
+    return training.Experiment(learner, text, snapshots={"sample": sample}, copies=text.copies)
+
+
+def variants(config: Config) -> dict[str, Config]:
+    return {name: dataclasses.replace(config, network=name) for name in get_args(Network)}
+
+
+def report(runs: training.Runs) -> analysis.Report:
+    """Each network beside the n-grams; the best order is chosen on the validation split."""
+    text = next(iter(runs.values())).experiment.data
+    grams = {
+        split: analysis.ngram_losses(text.parts["train"], part, text.vocabulary.size)
+        for split, part in text.parts.items()
+        if split != "train"
+    }
+    best = int(np.argmin(grams["validation"])) + 1
+    found = {
+        row: {split: run.values(split, "loss") for split in grams} for row, run in runs.items()
+    } | {f"{n}-gram": {split: loss[n - 1] for split, loss in grams.items()} for n in {5, best}}
+    # A table of the losses, and of what follows from them.
+    rows = {
+        row: {
+            "validation, nats": losses["validation"],
+            "test, nats": losses["test"],
+            "both, nats": (losses["validation"] + losses["test"]) / 2,
+            "test perplexity": np.exp(losses["test"]),
+        }
+        for row, losses in found.items()
+    }
+    bar = float(grams["test"][best - 1])
+    table = analysis.Table(
+        f"{runs.config.dataset}: cross-entropy of the next character",
+        rows, "test, nats", dict.fromkeys(runs, bar), lower_is_better=True,
+        diverged=runs.diverged,
+    )  # fmt: skip
+    curves = analysis.draw_variants(
+        runs.curves("validation", "loss"),
+        "validation loss, nats a character",
+        {f"{best}-gram": float(grams["validation"][best - 1])},
+    )
+    return analysis.Report(table, {"comparison": curves})
+
+
+if __name__ == "__main__":
+    training.main(experiment, Config, variants, report)
