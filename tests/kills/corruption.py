@@ -1,6 +1,7 @@
 """Checkpoints of which one byte is changed: refused, or restored exactly, or the one before is."""
 
 import dataclasses
+import logging
 import pathlib
 import random
 import shutil
@@ -39,6 +40,7 @@ def run_corruptions(
     older checkpoint that it can fall back to, or without one.
     """
     found = Corruptions()
+    logging.getLogger("absl").setLevel(logging.CRITICAL)  # as in a command: errors are raised
     kinds = [kind for kind in references if (references[kind].folder / "config.json").exists()]
     opened: dict[str, _Opened] = {}
     for number in range(count):
