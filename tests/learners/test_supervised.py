@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dlcourse import data, learners, losses, metrics, models, optim
-from dlcourse.learner import Policy, Rule
+from dlcourse.learner import DIAGNOSTICS, Policy, Rule
 
 MODEL = models.MLP((13, 10))
 
@@ -252,7 +252,7 @@ def test_names_are_measured_beside_the_accuracy(before, batch, key):
     """Those of each example in training too; those of counts in evaluation, of one forward pass."""
     learner = classifier(metrics_of=("f1", "top_5", "auroc"))
     _, trained = jax.eval_shape(learner.step, before, batch, key)
-    assert trained.keys() == {"loss", "accuracy", "top_5"}
+    assert trained.keys() == {"loss", "accuracy", "top_5", *DIAGNOSTICS}
     masked = batch | {"mask": np.float32(np.arange(24) < 17)}
     plain = jax.eval_shape(classifier().evaluate, before, masked)
     assert plain.keys() == {"loss", "accuracy"}

@@ -1,0 +1,23 @@
+"""Runs that are killed at random, and changed checkpoints: a few of what `tests.kills` counts."""
+
+import json
+
+import pytest
+
+from tests import ROOT
+from tests.training.commands.calls import alone
+
+KINDS = ("classifier", "deep Q-learning", "patience", "comparison")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_killed_runs_end_as_if_left_alone_and_changed_checkpoints_are_noticed(tmp_path):
+    done = alone(
+        "-m", "tests.kills", "--kills", 30, "--corruptions", 15, "--out", tmp_path / "kills",
+        "--kinds", *KINDS, cwd=ROOT, timeout=580,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    record = json.loads((tmp_path / "kills" / "record.json").read_text())
+    assert record["kills"]["total"] >= 30
+    assert sum(record["corruptions"]["outcomes"].values()) == 2 * 15
