@@ -35,3 +35,17 @@ def train(kind, folder, interruption=None, **fields):
 def rows(folder):
     """The rows of `metrics.jsonl`."""
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def events(folder):
+    """TensorBoard's events of a run: the values by tag and step."""
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.record_writer import RecordWriter  # noqa: F401  (the format it wrote)
+
+    (file,) = folder.glob("events.out.tfevents.*")
+    content, found = file.read_bytes(), []
+    while content:  # length, its checksum, the event, its checksum
+        size = int.from_bytes(content[:8], "little")
+        found.append(Event.FromString(content[12 : 12 + size]))
+        content = content[12 + size + 4 :]
+    return {(v.tag, e.step): v.simple_value for e in found for v in e.summary.value if v.tag}

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import pathlib
 import sys
 import traceback
 import warnings
@@ -12,6 +11,7 @@ from typing import Any, NoReturn
 import jax
 
 from dlcourse.errors import STOPPED, Stopped, UsageError, UserError, reason
+from dlcourse.training.commands.compiled import keep_programs
 from dlcourse.training.config import Config
 from dlcourse.training.engine import processes
 from dlcourse.training.run.ends import Diverged, Interrupted
@@ -87,14 +87,8 @@ def prepare_process(config: Config, interruption: Interruption | None = None) ->
     sys.unraisablehook = _without_late_failures(sys.unraisablehook)
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if config.compilation_cache and jax.config.values["jax_compilation_cache_dir"] is None:
-        import platformdirs
-
-        cache = pathlib.Path(platformdirs.user_cache_dir("dlcourse")) / "xla"
-        jax.config.update("jax_compilation_cache_dir", str(cache))
-        # The first step waits for many small programs too.
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    if config.compilation_cache:
+        keep_programs()
     processes.connect(config, lambda: bool(interruption))
     try:
         jax.devices()

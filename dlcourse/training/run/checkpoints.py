@@ -121,6 +121,7 @@ class Checkpoints:
             # An older one fits `like`, so the newer ones are damaged.
             if failures:
                 self._set_aside(failures)
+            self._finish_deleting()
             self._newest = step
             return step, state, progress
         if failures:
@@ -141,6 +142,12 @@ class Checkpoints:
         processes.on_first(rename)
         self._open()
 
+    def _finish_deleting(self) -> None:
+        """Removes all but the newest `keep`, which a killed process may have begun to do."""
+        if not self._read_only:
+            for step in self.steps()[: -self._keep]:
+                self._manager.delete(step)
+
     def read(self, step: int, like: Any) -> tuple[Any, dict]:
         """The state and progress of one step.
 
@@ -148,7 +155,7 @@ class Checkpoints:
             UserError: it is damaged, was never saved, or does not fit the tree.
         """
         place = self.folder / str(step)
-        processes.on_first(lambda: _require_whole(place))
+        processes.on_first(lambda: require_whole(place))
         args = self._ocp.args
         try:
             saved = self._manager.restore(
@@ -207,7 +214,7 @@ def _fingerprint(file: pathlib.Path) -> list[int]:
     return [size, checksum]
 
 
-def _require_whole(step: pathlib.Path) -> None:
+def require_whole(step: pathlib.Path) -> None:
     """Compares every file of a checkpoint with the manifest, before anything in it is parsed.
 
     Raises:

@@ -243,7 +243,7 @@ def _description(config: Config, experiment: str, file: pathlib.Path) -> dict:
         "command": sys.argv,
         "file": str(file.resolve()),
         "python": sys.version.split()[0],
-        "versions": _versions(),
+        "versions": versions(),
         "devices": {
             "kind": devices[0].device_kind,
             "count": len(devices),
@@ -253,7 +253,7 @@ def _description(config: Config, experiment: str, file: pathlib.Path) -> dict:
     }
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     """The versions of the libraries that are here."""
     found = {}
     for name in LIBRARIES:

@@ -100,7 +100,7 @@ def test_without_an_undamaged_checkpoint_nothing_is_changed(folder):
     ]
 
 
-def test_a_half_deleted_old_checkpoint_is_ignored(folder, whole):
+def test_a_half_deleted_old_checkpoint_is_deleted(folder, whole):
     """Orbax deletes the oldest file by file, and may be killed then."""
     half = folder / "checkpoints" / "14"
     shutil.copytree(folder / "checkpoints" / "21", half)
@@ -108,6 +108,7 @@ def test_a_half_deleted_old_checkpoint_is_ignored(folder, whole):
         file.unlink()
     result = train(folder)
     chex.assert_trees_all_equal(result.state, whole.state)
+    assert sorted(step.name for step in half.parent.iterdir()) == ["21", "23"]
 
 
 def test_a_checkpoint_of_another_shape_is_not_a_damaged_one(tmp_path):

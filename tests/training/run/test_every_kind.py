@@ -8,7 +8,7 @@ import pytest
 
 from dlcourse.training.run.ends import Interrupted
 from tests.kinds import KINDS
-from tests.training.runs import At, rows, train
+from tests.training.runs import At, events, rows, train
 
 pytestmark = pytest.mark.usefixtures("without_curves", "shared_programs")
 
@@ -63,17 +63,8 @@ def test_no_step_is_logged_twice(whole):
 
 
 def test_tensorboard_events_are_the_metrics(whole):
-    from tensorboardX.proto.event_pb2 import Event
-    from tensorboardX.record_writer import RecordWriter  # noqa: F401  (the format it wrote)
-
     _, result = whole
-    (file,) = result.folder.glob("events.out.tfevents.*")
-    content, events = file.read_bytes(), []
-    while content:  # length, its checksum, the event, its checksum
-        size = int.from_bytes(content[:8], "little")
-        events.append(Event.FromString(content[12 : 12 + size]))
-        content = content[12 + size + 4 :]
-    written = {(v.tag, e.step): v.simple_value for e in events for v in e.summary.value if v.tag}
+    written = events(result.folder)
     for row in rows(result.folder):
         for name, value in row.items():
             if name not in ("step", "split"):
