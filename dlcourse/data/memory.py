@@ -69,6 +69,20 @@ def copying(delay: int) -> Dataset:
     return _generated(f"copying, delay {delay}", "copying", example)
 
 
+def reversal(length: int, symbols: int = 10) -> Dataset:
+    """A sequence of random symbols, to be said backwards.
+
+    Batches hold `x` and `y`, int32 `[batch, length]`, with `y[t] = x[length - 1 - t]`. The splits
+    are those of `adding`.
+    """
+
+    def example(key: Key[Array, ""]) -> dict[str, Any]:
+        tokens = jax.random.randint(key, (length,), 0, symbols)
+        return {"x": tokens, "y": tokens[::-1]}
+
+    return _generated(f"reversal, length {length}", "reversal", example)
+
+
 def _generated(
     name: str, stream: str, example: Callable[[Key[Array, ""]], dict[str, Any]]
 ) -> Dataset:

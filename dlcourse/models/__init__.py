@@ -12,6 +12,9 @@ from dlcourse.models.generative.gan import Discriminator as Discriminator
 from dlcourse.models.generative.gan import Generator as Generator
 from dlcourse.models.sequence import attention as attention
 from dlcourse.models.sequence.attention import MultiHeadAttention as MultiHeadAttention
+from dlcourse.models.sequence.beam import beam_search as beam_search
+from dlcourse.models.sequence.encoder import Encoder as Encoder
+from dlcourse.models.sequence.encoder_decoder import Transformer as Transformer
 from dlcourse.models.sequence.generation import generate as generate
 from dlcourse.models.sequence.generation import generate_within as generate_within
 from dlcourse.models.sequence.generation import truncated as truncated
