@@ -8,7 +8,14 @@ from tests import ROOT
 
 README = (ROOT / "README.md").read_text()
 HEADER = re.compile(r"^\| system \|.*\n\|[-|]+\n((?:\|.*\n)+)", re.M)
-FOLDERS = ("", "dlcourse", "experiments", "experiments/foundations", "experiments/vision")
+FOLDERS = (
+    "",
+    "dlcourse",
+    "experiments",
+    "experiments/foundations",
+    "experiments/vision",
+    "experiments/sequence",
+)
 
 
 def named() -> list[str]:

@@ -67,7 +67,7 @@ def test_the_metrics_are_those_of_every_character_once(learned, text):
 
 def test_a_prompt_is_continued_beyond_the_context(learned, text):
     """Greedy: each token is the most probable one after those that the model then sees."""
-    model, learner, state = learned
+    model, _, state = learned
     greedy = learners.language_model(
         model, Rule(optim.adam(1e-2)), context=CONTEXT, length=11, temperature=0.0
     )
