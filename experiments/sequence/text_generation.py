@@ -1,6 +1,17 @@
 """Character language models: an LSTM and a GPT that continue a prompt (decks 001, 003).
 
-python experiments/sequence/text_generation.py
+    python experiments/sequence/text_generation.py
+    python experiments/sequence/text_generation.py --dataset mine.txt --context 128 --steps 2000
+
+Each evaluation writes a continuation of the prompt beside the figures; `comparison.png` draws the
+validation loss, with the best n-gram as a line. Losses are nats a character over whole splits, in
+blocks of the context, short contexts included. The default, two plays of Shakespeare, seed 0, in 96
+CPU seconds, does not train long enough to beat counting:
+
+              validation   test
+    LSTM            2.04   2.16    missed
+    GPT             2.14   2.27    missed
+    5-gram          1.50   1.72
 """
 
 import dataclasses
@@ -18,15 +29,9 @@ class Config(training.Config):
     """An LSTM and a GPT that predict the next character."""
 
     limits = training.Config.limits | {
-        "context": (2, 10_000),
-        "layers": (1, 1000),
-        "heads": (1, 1000),
-        "width": (1, 2**16),
-        "length": (1, 100_000),
-        "temperature": (0, 100),
-        "top_k": (1, 2**16),
-        "top_p": (1e-6, 1),
-    }
+        "context": (2, 10_000), "layers": (1, 1000), "heads": (1, 1000), "width": training.SIZE,
+        "length": (1, 100_000), "temperature": (0, 100), "top_k": training.SIZE, "top_p": (1e-6, 1),
+    }  # fmt: skip
 
     dataset: str = "shakespeare"
     """`shakespeare`, which is bundled; `tiny_shakespeare`, prepared by TFDS; or a .txt file."""
@@ -65,21 +70,17 @@ class Config(training.Config):
 
 
 def experiment(config: Config) -> training.Experiment:
-    text = data.text(
-        config.dataset, context=config.context, stream=config.stream, folder=config.workdir
-    )
-    size = text.vocabulary.size
-    model = (
-        models.RecurrentLM(size, "lstm", config.hidden, config.dropout)
-        if config.network == "LSTM"
-        else models.GPT(
-            size, config.context, config.layers, config.heads, config.width, config.dropout
-        )
-    )
+    context, folder = config.context, config.workdir
+    text = data.text(config.dataset, context=context, stream=config.stream, folder=folder)
+    size, sizes = text.vocabulary.size, (config.layers, config.heads, config.width)
+    if config.network == "LSTM":
+        model = models.RecurrentLM(size, "lstm", config.hidden, config.dropout)
+    else:
+        model = models.GPT(size, context, *sizes, config.dropout)
     learner = learners.language_model(
         model,
         config.rule(text),
-        context=config.context,
+        context=context,
         length=config.length,
         temperature=config.temperature,
         top_k=config.top_k,
@@ -96,23 +97,18 @@ def variants(config: Config) -> dict[str, Config]:
 def report(runs: training.Runs) -> analysis.Report:
     """Each network beside the n-grams; the best order is chosen on the validation split."""
     text = next(iter(runs.values())).experiment.data
+    train, size = text.parts["train"], text.vocabulary.size
     grams = {
-        split: analysis.ngram_losses(text.parts["train"], part, text.vocabulary.size)
-        for split, part in text.parts.items()
-        if split != "train"
+        split: analysis.ngram_losses(train, text.parts[split], size)
+        for split in ("validation", "test")
     }
     best = int(np.argmin(grams["validation"])) + 1
     found = {
         row: {split: run.values(split, "loss") for split in grams} for row, run in runs.items()
     } | {f"{n}-gram": {split: loss[n - 1] for split, loss in grams.items()} for n in {5, best}}
-    # A table of the losses, and of what follows from them.
     rows = {
-        row: {
-            "validation, nats": losses["validation"],
-            "test, nats": losses["test"],
-            "both, nats": (losses["validation"] + losses["test"]) / 2,
-            "test perplexity": np.exp(losses["test"]),
-        }
+        row: {f"{split}, nats": loss for split, loss in losses.items()}
+        | {"both, nats": sum(losses.values()) / 2, "test perplexity": np.exp(losses["test"])}
         for row, losses in found.items()
     }
     bar = float(grams["test"][best - 1])
