@@ -1,6 +1,16 @@
 """What recurrent cells remember: the adding problem and the copy task (decks 001, 002, 003).
 
-python experiments/sequence/memory.py
+    python experiments/sequence/memory.py
+    python experiments/sequence/memory.py --task copying --length 30 --hidden 64 --steps 5000
+
+`comparison.png` shows how each cell learns, `gradients.png` how much of the gradient arrives at
+earlier steps, before and after training, beside linear networks, of which it is known exactly. Mean
+squared error of adding two numbers in a sequence of 50, seed 0, in 114 CPU seconds:
+
+    RNN   0.163        LSTM  0.0034
+    GRU   0.0005       without memory  0.167
+
+The second command is not yet measured.
 """
 
 import dataclasses
