@@ -11,7 +11,7 @@ for the same number of steps except early stopping. `table.png` shows the test a
 photographs.
 
 On 200 digits the changes make no clear difference: all rows lie between 93.1 and 94.8 %, with
-standard deviations of 0.6 to 2, in XX CPU seconds. On 500 images of MNIST the learning rate is too
+standard deviations of 0.6 to 2. On 500 images of MNIST the learning rate is too
 high for plain training, and every method that lowers it helps. 5 seeds, 12 minutes of processor
 time (measured before the order of examples changed):
 
