@@ -80,7 +80,7 @@ def text(stream: bool = False) -> data.Text:
 def recurrent(config: Config) -> training.Experiment:
     """A recurrent language model on windows of a text."""
     letters = text(config.stream)
-    model = models.RecurrentLM(letters.vocabulary.size, "gru", (7,))
+    model = models.RecurrentLM(letters.tokenizer.size, "gru", (7,))
     rule = config.rule_of(optim.adam(1e-2))
     return training.Experiment(learners.language_model(model, rule, context=6), letters)
 
@@ -88,7 +88,7 @@ def recurrent(config: Config) -> training.Experiment:
 def attention(config: Config) -> training.Experiment:
     """A GPT, with dropout."""
     letters = text(config.stream)
-    model = models.GPT(letters.vocabulary.size, 6, 1, 2, 8, dropout=0.1)
+    model = models.GPT(letters.tokenizer.size, 6, 1, 2, 8, dropout=0.1)
     rule = config.rule_of(optim.adam(1e-2))
     return training.Experiment(learners.language_model(model, rule, context=6), letters)
 

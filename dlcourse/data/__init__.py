@@ -22,4 +22,4 @@ from dlcourse.data.tables import table as table
 from dlcourse.data.text import Text as Text
 from dlcourse.data.text import characters as characters
 from dlcourse.data.text import text as text
-from dlcourse.data.vocabulary import Vocabulary as Vocabulary
+from dlcourse.data.tokenizer import Tokenizer as Tokenizer

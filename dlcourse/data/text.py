@@ -12,7 +12,7 @@ from jaxtyping import Integer
 from dlcourse.data import tfds
 from dlcourse.data.dataset import Dataset
 from dlcourse.data.optional import require
-from dlcourse.data.vocabulary import Vocabulary
+from dlcourse.data.tokenizer import Tokenizer
 from dlcourse.data.windows import StreamedWindows, Windows
 from dlcourse.errors import UsageError, UserError
 
@@ -26,12 +26,12 @@ class Text(Dataset):
     """A text cut into windows.
 
     Attributes:
-        vocabulary: the characters of the train split.
+        tokenizer: the characters of the train split.
         parts: the tokens of each split, `[characters]`.
         copies: what a run on it keeps, by file name: the text, if it is one of the user's own.
     """
 
-    vocabulary: Vocabulary
+    tokenizer: Tokenizer
     parts: Mapping[str, Integer[np.ndarray, " characters"]]
     copies: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -86,8 +86,8 @@ def characters(name: str, parts: Mapping[str, str], *, context: int, stream: boo
                 f"The {split} split of '{name}' has {len(parts[split])} characters; a context of "
                 f"{context} needs {needed}."
             )
-    vocabulary = Vocabulary.of(parts["train"])
-    tokens = {split: vocabulary.encode(parts[split], strict=False) for split in SPLITS}
+    tokenizer = Tokenizer.characters(parts["train"])
+    tokens = {split: tokenizer.encode(parts[split]) for split in SPLITS}
     ends = np.cumsum([len(tokens[split]) for split in SPLITS])
     windows = Windows(context, tuple(ends.tolist()))
     arrays = {"text": np.concatenate([tokens[split] for split in SPLITS])}
@@ -96,7 +96,7 @@ def characters(name: str, parts: Mapping[str, str], *, context: int, stream: boo
         StreamedWindows(arrays, windows) if stream else arrays,
         windows.splits(SPLITS),
         gather=windows,
-        vocabulary=vocabulary,
+        tokenizer=tokenizer,
         parts=tokens,
     )
 

@@ -72,7 +72,7 @@ class Config(training.Config):
 def experiment(config: Config) -> training.Experiment:
     context, folder = config.context, config.workdir
     text = data.text(config.dataset, context=context, stream=config.stream, folder=folder)
-    size, sizes = text.vocabulary.size, (config.layers, config.heads, config.width)
+    size, sizes = text.tokenizer.size, (config.layers, config.heads, config.width)
     if config.network == "LSTM":
         model = models.RecurrentLM(size, "lstm", config.hidden, config.dropout)
     else:
@@ -86,7 +86,7 @@ def experiment(config: Config) -> training.Experiment:
         top_k=config.top_k,
         top_p=config.top_p,
     )
-    sample = analysis.written_text(learner.apply, text.vocabulary, [config.prompt])
+    sample = analysis.written_text(learner.apply, text.tokenizer, [config.prompt])
     return training.Experiment(learner, text, snapshots={"sample": sample}, copies=text.copies)
 
 
@@ -97,7 +97,7 @@ def variants(config: Config) -> dict[str, Config]:
 def report(runs: training.Runs) -> analysis.Report:
     """Each network beside the n-grams; the best order is chosen on the validation split."""
     text = next(iter(runs.values())).experiment.data
-    train, size = text.parts["train"], text.vocabulary.size
+    train, size = text.parts["train"], text.tokenizer.size
     grams = {
         split: analysis.ngram_losses(train, text.parts[split], size)
         for split in ("validation", "test")

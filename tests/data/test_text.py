@@ -10,7 +10,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from dlcourse import data
-from dlcourse.data.vocabulary import UNKNOWN
+from dlcourse.data.tokenizer import UNKNOWN
 from dlcourse.data.windows import NO_TOKEN
 from dlcourse.errors import UsageError, UserError
 
@@ -26,8 +26,8 @@ def test_a_training_window_begins_at_every_place_and_ends_inside_its_split():
     assert len(text.splits["train"]) == len(PARTS["train"]) - 5
     batch = text.read(text.splits["train"])
     for number, (tokens, following) in enumerate(zip(batch["tokens"], batch["next"], strict=True)):
-        assert text.vocabulary.decode(tokens) == PARTS["train"][number : number + 5]
-        assert text.vocabulary.decode(following) == PARTS["train"][number + 1 : number + 6]
+        assert text.tokenizer.decode(tokens) == PARTS["train"][number : number + 5]
+        assert text.tokenizer.decode(following) == PARTS["train"][number + 1 : number + 6]
     assert batch["tokens"].dtype == batch["next"].dtype == np.int32
 
 
@@ -71,38 +71,11 @@ def test_streamed_windows_equal_those_in_memory():
     assert streamed.shapes == text.shapes
 
 
-@pytest.mark.parametrize("text", ["", "hello", "Grüße, 世界 🌍\n\t", "a\x00b"])
-def test_a_text_is_what_its_tokens_decode_to(text):
-    vocabulary = data.Vocabulary.of(text)
-    tokens = vocabulary.encode(text)
-    assert vocabulary.decode(tokens) == text
-    assert vocabulary.size == len(set(text)) + 1
-    assert list(vocabulary.characters) == sorted(set(text))
-
-
-def test_unknown_characters_have_one_number_or_are_named():
-    vocabulary = data.Vocabulary.of("abc")
-    tokens = vocabulary.encode("xaöc", strict=False)
-    np.testing.assert_array_equal(tokens, [3, 0, 3, 2])
-    assert vocabulary.decode(tokens) == f"{UNKNOWN}a{UNKNOWN}c"
-    with pytest.raises(UserError, match="knows no 'x', 'ö': its training text"):
-        vocabulary.encode("xaöc")
-    with pytest.raises(UserError, match="knows no 'a': "):
-        data.Vocabulary.of("").encode("a")
-
-
-@pytest.mark.parametrize(
-    ("count", "dtype"), [(255, "u1"), (256, "u2"), (65535, "u2"), (65536, "i4")]
-)
-def test_tokens_are_as_small_as_their_number_allows(count, dtype):
-    assert data.Vocabulary("".join(map(chr, range(count)))).dtype == np.dtype(dtype)
-
-
 def test_the_bundled_text():
     text = data.text("shakespeare", context=64)
     lengths = {split: len(tokens) for split, tokens in text.parts.items()}
     assert lengths == {"train": 285_323, "validation": 15_851, "test": 15_852}
-    assert text.vocabulary.decode(text.parts["train"][:15]) == "First Citizen:\n"
+    assert text.tokenizer.decode(text.parts["train"][:15]) == "First Citizen:\n"
     place = importlib.resources.files("dlcourse.data") / "bundled"
     content = gzip.decompress((place / "shakespeare.txt.gz").read_bytes())
     assert f"{len(content):,} characters" in (place / "README.md").read_text()
@@ -116,7 +89,7 @@ def test_a_text_of_ones_own_is_cut_at_90_and_95_percent(tmp_path):
     text = data.text(str(place), context=10)
     assert [len(text.parts[split]) for split in ("train", "validation", "test")] == [900, 50, 50]
     together = np.concatenate([*text.parts.values()])
-    assert text.vocabulary.decode(together) == content
+    assert text.tokenizer.decode(together) == content
     assert text.copies == {"text.txt": content}
 
 
@@ -129,7 +102,7 @@ def test_a_run_reads_its_own_copy_of_a_text(tmp_path):
         (folder / name).write_text(content)
     place.unlink()
     after = data.text(str(place), context=10, folder=folder)
-    assert after.vocabulary == before.vocabulary
+    assert after.tokenizer == before.tokenizer
     np.testing.assert_array_equal(after.examples["text"], before.examples["text"])
 
 
@@ -183,8 +156,8 @@ def test_a_prepared_text_keeps_its_splits(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     prepared(tmp_path, {"test": ["tür"], "train": ["to be, ", "or not"], "validation": ["why?"]})
     text = data.text("given", context=4)
-    assert text.vocabulary.decode(text.parts["train"]) == "to be, or not"
-    assert text.vocabulary.decode(text.parts["test"]) == f"t{UNKNOWN}r"
+    assert text.tokenizer.decode(text.parts["train"]) == "to be, or not"
+    assert text.tokenizer.decode(text.parts["test"]) == f"t{UNKNOWN}r"
 
 
 def test_a_prepared_set_without_a_split_is_refused(tmp_path, monkeypatch):

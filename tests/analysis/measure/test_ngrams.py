@@ -64,7 +64,7 @@ def test_probabilities_sum_to_one():
 
 def test_the_bundled_text():
     text = data.text("shakespeare", context=64)
-    train, size = text.parts["train"], text.vocabulary.size
+    train, size = text.parts["train"], text.tokenizer.size
     found = ngram_losses(train, text.parts["validation"], size)
     np.testing.assert_allclose(found, [3.405, 2.457, 1.857, 1.561, 1.503, 1.558, 1.645], atol=1e-3)
     found = ngram_losses(train, text.parts["test"], size)

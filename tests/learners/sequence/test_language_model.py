@@ -22,7 +22,7 @@ def text():
 
 
 def network(name, text):
-    size = text.vocabulary.size
+    size = text.tokenizer.size
     if name == "GPT":
         return models.GPT(size, CONTEXT, 1, 2, 6)
     return models.RecurrentLM(size, "gru", (5,))
@@ -71,7 +71,7 @@ def test_a_prompt_is_continued_beyond_the_context(learned, text):
     greedy = learners.language_model(
         model, Rule(optim.adam(1e-2)), context=CONTEXT, length=11, temperature=0.0
     )
-    prompt = text.vocabulary.encode("to ").astype(np.int32)[None]
+    prompt = text.tokenizer.encode("to ").astype(np.int32)[None]
     found = jax.jit(greedy.apply)(state, {"prompt": prompt}, jax.random.key(0))
     assert found.shape == (1, 11)
     seen, expected = prompt[0].tolist(), []
@@ -113,10 +113,10 @@ def test_low_precision_continues_a_prompt(text):
 
 def test_a_written_text_begins_with_its_prompt(learned, text):
     _, learner, state = learned
-    write = written_text(learner.apply, text.vocabulary, ["to", "be "])
+    write = written_text(learner.apply, text.tokenizer, ["to", "be "])
     first, second = write(state).rstrip("\n").split(f"\n\n{'-' * 20}\n\n")
     assert (first[:2], second[:3]) == ("to", "be ")
     assert (len(first), len(second)) == (2 + 11, 3 + 11)
     assert write(state) == write(state)
     with pytest.raises(UserError, match="knows no 'X'"):
-        written_text(learner.apply, text.vocabulary, ["X"])
+        written_text(learner.apply, text.tokenizer, ["X"])
