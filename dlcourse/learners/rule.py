@@ -199,7 +199,10 @@ def _averaged(before: Trained, params: Any, policy: Policy) -> tuple[Any, ...]:
 
 
 def _recomputed(loss: LossFunction) -> LossFunction:
-    """`loss`, in which a model's layers (the modules right inside it) are computed once more.
+    """`loss`, in which a model's layers are computed once more.
+
+    Layers are the modules right inside the model, and in place of one whose class says
+    `holds_layers = True`, such as an encoder under a head, those inside that one.
 
     Chen et al. (2016), "Training deep nets with sublinear memory cost". A checkpoint around the
     whole loss would save nothing: all of it would be computed again before any of it was used.
@@ -213,7 +216,9 @@ def _recomputed(loss: LossFunction) -> LossFunction:
         call: Callable, args: tuple, kwargs: dict, context: nn.module.InterceptorContext
     ) -> Any:
         module = context.module
-        if context.method_name != "__call__" or len(module.path) != 1 or module is inside:
+        is_layer = len(module.path) == 1 or getattr(module.parent, "holds_layers", False)
+        is_layer = is_layer and not getattr(module, "holds_layers", False)
+        if context.method_name != "__call__" or not is_layer or module is inside:
             return call(*args, **kwargs)
         given = (args, kwargs)
         arrays = jax.tree.map(lambda leaf: leaf if isinstance(leaf, jax.Array) else None, given)

@@ -13,6 +13,8 @@ from dlcourse.models.generative.gan import Generator as Generator
 from dlcourse.models.sequence import attention as attention
 from dlcourse.models.sequence.attention import MultiHeadAttention as MultiHeadAttention
 from dlcourse.models.sequence.beam import beam_search as beam_search
+from dlcourse.models.sequence.bert import BERT as BERT
+from dlcourse.models.sequence.bert import BERTPretraining as BERTPretraining
 from dlcourse.models.sequence.encoder import Encoder as Encoder
 from dlcourse.models.sequence.encoder_decoder import Transformer as Transformer
 from dlcourse.models.sequence.generation import generate as generate

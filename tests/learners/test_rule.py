@@ -1,6 +1,7 @@
 """The options of a policy, in combination, for every kind of learner."""
 
 import dataclasses
+from typing import ClassVar
 
 import chex
 import flax.linen as nn
@@ -155,6 +156,8 @@ def test_accumulated_gradients_of_q_and_of_two_networks(key, plain_descent, monk
 class Deep(nn.Module):
     """Five blocks whose hidden layers are wider than their inputs."""
 
+    holds_layers: ClassVar[bool] = True
+
     @nn.compact
     def __call__(self, x, *, train=False):
         for _ in range(5):
@@ -162,14 +165,25 @@ class Deep(nn.Module):
         return nn.Dense(10)(x)
 
 
-def test_recomputed_layers_take_less_memory_and_give_the_same_gradient(key):
+class Head(nn.Module):
+    """A model that holds its layers one level deeper, as a classifier on an encoder does."""
+
+    body: nn.Module
+
+    @nn.compact
+    def __call__(self, x, *, train=False):
+        return nn.Dense(10)(self.body(x, train=train))
+
+
+@pytest.mark.parametrize("model", [Deep(), Head(Deep())])
+def test_recomputed_layers_take_less_memory_and_give_the_same_gradient(model, key):
     """XLA for CPUs merges repeated computations unless one of its passes is switched off."""
     images = np.random.default_rng(0).normal(size=(512, 31)).astype(np.float32)
     batch = jax.device_put({"image": images, "label": np.arange(512, dtype=np.int32) % 10})
     after, temporaries, state = {}, {}, None
     for remat in (False, True):
         learner = learners.supervised(
-            Deep(), losses.softmax_cross_entropy, Rule(optim.sgd(0.1), Policy(remat=remat))
+            model, losses.softmax_cross_entropy, Rule(optim.sgd(0.1), Policy(remat=remat))
         )
         state = state or jax.jit(learner.init)(key, batch)  # the same for both
         lowered = jax.jit(learner.step).lower(state, batch, key)
