@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 
-def main(devices: int, folder: pathlib.Path, meshes: list[str]) -> None:
-    """Trains each kind (or that of `MESH:KIND`) on each mesh and writes the final state."""
+def main(devices: int, folder: pathlib.Path, runs: list[str]) -> None:
+    """Trains each `MESH:KIND` and writes the final state."""
     import jax
 
     jax.config.update("jax_num_cpu_devices", devices)
@@ -27,21 +27,20 @@ def main(devices: int, folder: pathlib.Path, meshes: list[str]) -> None:
     from tests.kinds import KINDS, Config
 
     drawing.draw_curves = lambda rows: None  # it takes longer than the runs
-    for mesh, *chosen in (text.split(":") for text in meshes):
-        for kind in chosen or KINDS:
-            place = folder / f"{kind}-{mesh}"
-            config = Config(workdir=place, mesh=mesh, steps=8, checkpoint_every="8 steps")
-            states = []
-            with on_device(states):
-                result = training.run(KINDS[kind], config, name=kind, silent=True)
-            named = by_name(result.state)
-            np.savez(place / "state.npz", **named)
-            split = [
-                name
-                for name, leaf in by_name(states[-1]).items()
-                if leaf.sharding.shard_shape(leaf.shape) != leaf.shape
-            ]
-            (place / "split.json").write_text(json.dumps(split))
+    for mesh, kind in (run.split(":") for run in runs):
+        place = folder / f"{kind}-{mesh}"
+        config = Config(workdir=place, mesh=mesh, steps=8, checkpoint_every="8 steps")
+        states = []
+        with on_device(states):
+            result = training.run(KINDS[kind], config, name=kind, silent=True)
+        named = by_name(result.state)
+        np.savez(place / "state.npz", **named)
+        split = [
+            name
+            for name, leaf in by_name(states[-1]).items()
+            if leaf.sharding.shard_shape(leaf.shape) != leaf.shape
+        ]
+        (place / "split.json").write_text(json.dumps(split))
     (folder / f"collectives-{devices}.json").write_text(
         json.dumps(collectives_of_a_convolution(devices))
     )

@@ -233,7 +233,7 @@ def uninterrupted(tmp_path_factory, without_curves):
 @pytest.mark.parametrize(
     "number",
     [
-        signal.SIGTERM,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.long),
         pytest.param(signal.SIGINT, marks=pytest.mark.long),
         pytest.param(signal.SIGKILL, marks=pytest.mark.long),
     ],

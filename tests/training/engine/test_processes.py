@@ -133,6 +133,7 @@ def test_stopped_killed_and_resumed_by_another_number_of_processes(whole, tmp_pa
         assert one == pytest.approx(many, rel=1e-4)
 
 
+@pytest.mark.long  # for its heartbeat to be missed, some 10 seconds pass
 def test_a_process_that_hangs_ends_the_run(tmp_path):
     """The process lives, so no connection is closed; only its heartbeat stops."""
     heartbeat = 4

@@ -19,22 +19,25 @@ from tests.kinds import KINDS
 
 BIG = "data=2,fsdp=2,tensor=2"
 MESHES = {"data=1": 1, "fsdp=2": 2, "data=2,tensor=2": 4, BIG: 8}  # and their devices
+QUICK = ("classifier", "batch_norm", "attention")  # kinds that the default run trains
+OTHERS = tuple(kind for kind in KINDS if kind not in QUICK)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """`(kind, mesh) -> run folder`; the first that asks for a mesh trains every kind on it."""
+    """`(kind, mesh) -> run folder`; the first that asks trains a group of kinds on that mesh."""
     folder = tmp_path_factory.mktemp("topologies")
 
     @functools.cache
-    def train(mesh):
+    def train(mesh, kinds):
         devices = str(MESHES[mesh])
-        more = ["data=8:classifier"] if devices == "8" else []
-        command = [sys.executable, "-m", "tests.topologies", devices, str(folder), mesh, *more]
+        runs = [f"{mesh}:{kind}" for kind in kinds]
+        runs += ["data=8:classifier"] if devices == "8" and kinds == QUICK else []
+        command = [sys.executable, "-m", "tests.topologies", devices, str(folder), *runs]
         subprocess.run(command, cwd=ROOT, check=True, timeout=140)
 
     def place(kind, mesh):
-        train(BIG if mesh == "data=8" else mesh)
+        train(BIG if mesh == "data=8" else mesh, QUICK if kind in QUICK else OTHERS)
         return folder / f"{kind}-{mesh}"
 
     return place
@@ -49,7 +52,9 @@ def test_devices_that_convolve_exchange_only_sums(trained):
     "mesh",
     [BIG, *(pytest.param(mesh, marks=pytest.mark.long) for mesh in ("fsdp=2", "data=2,tensor=2"))],
 )
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [*QUICK, *(pytest.param(kind, marks=pytest.mark.long) for kind in OTHERS)]
+)
 def test_the_result_does_not_depend_on_the_devices(kind, mesh, trained):
     """Final weights, and every loss on the way."""
     alone, spread = trained(kind, "data=1"), trained(kind, mesh)
