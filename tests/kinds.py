@@ -53,7 +53,7 @@ def gan(config: Config) -> training.Experiment:
         latent=5,
     )
     images = digits(config.stream)
-    return training.Experiment(learner, images, monitor="min frechet_pixels")
+    return training.Experiment(learner, images, monitor="min frechet")
 
 
 def dqn(config: Config) -> training.Experiment:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from dlcourse import losses, metrics, parameters, streams
 from dlcourse.learner import Batch, Learner, Metrics, Rule, Trained
+from dlcourse.learners.generative.sampled import Features, frechet, from_each, pixels
 from dlcourse.learners.rule import HONOURS, forward, forward_in_training, start, update
 
 
@@ -29,12 +30,13 @@ def gan(
     *,
     latent: int = 32,
     generator_loss: Callable[[Any], Any] = losses.gan_generator_non_saturating,
+    features: Features = pixels,
 ) -> Learner:
     """Goodfellow et al. (2014), deck 003: `min_G max_D E[log D(x)] + E[log(1 - D(G(z)))]`.
 
     A step updates the discriminator on a batch and as many fakes, then the generator through the
     new discriminator. Evaluation draws one latent for each real image, from the image's number,
-    and measures the Fréchet distance of pixels.
+    and measures the Fréchet distance, `frechet`.
 
     `apply` gives one sample for each row of the batch: of `latent` if the batch holds it, else of
     latents drawn from the key for each example in `index`.
@@ -46,6 +48,7 @@ def gan(
         discriminator_rule: how the discriminator is trained.
         latent: the dimension of z, which is standard normal.
         generator_loss: of the logits of fakes, `[batch]`.
+        features: where samples and images are compared.
     """
     policy = generator_rule.policy
     make, make_in_training = forward(generator, policy), forward_in_training(generator, policy)
@@ -100,27 +103,23 @@ def gan(
         maker, maker_metrics = update_generator(old, {"z": z}, maker_key)
         return GANState(maker, critic), critic_metrics | maker_metrics
 
-    def draw(keys: Any) -> jax.Array:
-        return jax.vmap(lambda key: jax.random.normal(key, (latent,)))(keys)
-
     def evaluate(state: GANState, batch: Batch) -> Metrics:
-        fake = make(state.generator, draw(streams.of_examples("latent", batch["index"])))
+        fake = make(
+            state.generator, from_each(streams.of_examples("latent", batch["index"]), (latent,))
+        )
         real_logits = judge(state.discriminator, batch["image"])
         fake_logits = judge(state.discriminator, fake)
-        mask, size = batch["mask"], batch["mask"].shape[0]
+        mask = batch["mask"]
         return {
             "discriminator_loss": metrics.mean(
                 losses.gan_discriminator(real_logits, fake_logits), mask
             ),
-            "frechet_pixels": metrics.FrechetDistance(
-                metrics.second_moments(batch["image"].reshape(size, -1), mask),
-                metrics.second_moments(fake.reshape(size, -1), mask),
-            ),
+            "frechet": frechet(features, batch["image"], fake, mask),
         }
 
     def apply(state: GANState, batch: Batch, key: Any) -> jax.Array:
         if "latent" in batch:
             return make(state.generator, batch["latent"])
-        return make(state.generator, draw(streams.for_each(key, batch["index"])))
+        return make(state.generator, from_each(streams.for_each(key, batch["index"]), (latent,)))
 
     return Learner(init, step, evaluate, apply, HONOURS)

@@ -81,7 +81,7 @@ def test_evaluation_gives_each_image_its_own_latent(start, batch):
         for s in (slice(0, 12), slice(12, 24))
     ]
     merged = jax.tree.map(np.add, *halves)
-    name = "frechet_pixels"
+    name = "frechet"
     for side in ("real", "generated"):  # each is a high and a low part, which vary with the cut
         sums = [np.asarray(getattr(m[name], side), float).sum(0) for m in (merged, whole)]
         np.testing.assert_allclose(*sums, rtol=1e-5, atol=1e-5)
