@@ -1,0 +1,6 @@
+"""Pretrained weights in and out, in the layout of Hugging Face folders."""
+
+from dlcourse.hub.packages import folder as folder
+from dlcourse.hub.pretrained import Pretrained as Pretrained
+from dlcourse.hub.pretrained import read as read
+from dlcourse.hub.pretrained import write as write
