@@ -21,6 +21,8 @@ from dlcourse.analysis.draw.decisions import draw_decisions as draw_decisions
 from dlcourse.analysis.draw.descents import animate_descents as animate_descents
 from dlcourse.analysis.draw.descents import draw_descents as draw_descents
 from dlcourse.analysis.draw.filters import draw_filters as draw_filters
+from dlcourse.analysis.draw.forecasts import draw_errors_ahead as draw_errors_ahead
+from dlcourse.analysis.draw.forecasts import draw_forecasts as draw_forecasts
 from dlcourse.analysis.draw.gradient_checks import draw_checks as draw_checks
 from dlcourse.analysis.draw.linear import draw_agreement as draw_agreement
 from dlcourse.analysis.draw.linear import draw_templates as draw_templates
@@ -72,6 +74,8 @@ from dlcourse.analysis.measure.deletion import deletion_curve as deletion_curve
 from dlcourse.analysis.measure.descents import best_descent as best_descent
 from dlcourse.analysis.measure.diagnosis import Diagnosis as Diagnosis
 from dlcourse.analysis.measure.diagnosis import diagnose as diagnose
+from dlcourse.analysis.measure.forecasts import baselines as baselines
+from dlcourse.analysis.measure.forecasts import naive_error as naive_error
 from dlcourse.analysis.measure.gradient_check import GradientCheck as GradientCheck
 from dlcourse.analysis.measure.gradient_check import check_directions as check_directions
 from dlcourse.analysis.measure.gradient_check import check_gradient as check_gradient

@@ -18,6 +18,9 @@ from dlcourse.data.photographs import tiles as tiles
 from dlcourse.data.scenes import digit_scenes as digit_scenes
 from dlcourse.data.segmentation import IGNORE as IGNORE
 from dlcourse.data.segmentation import segmentation as segmentation
+from dlcourse.data.series import Series as Series
+from dlcourse.data.series import series as series
+from dlcourse.data.series import windows as windows
 from dlcourse.data.tables import table as table
 from dlcourse.data.text import Text as Text
 from dlcourse.data.text import characters as characters

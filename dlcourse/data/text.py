@@ -93,7 +93,7 @@ def characters(name: str, parts: Mapping[str, str], *, context: int, stream: boo
     arrays = {"text": np.concatenate([tokens[split] for split in SPLITS])}
     return Text(
         name,
-        StreamedWindows(arrays, windows) if stream else arrays,
+        StreamedWindows(arrays, windows, windows.ends[-1]) if stream else arrays,
         windows.splits(SPLITS),
         gather=windows,
         tokenizer=tokenizer,

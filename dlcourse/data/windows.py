@@ -1,7 +1,7 @@
 """Windows of one long sequence of tokens, which lies on the device once."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -59,13 +59,24 @@ class Windows:
 
 
 class StreamedWindows:
-    """The same windows as a `Source`, which makes them one at a time."""
+    """The same windows as a `Source`, which makes them one at a time.
 
-    def __init__(self, arrays: Mapping[str, np.ndarray], windows: Windows) -> None:
-        self.arrays, self.windows = arrays, windows
+    Args:
+        arrays: of which `gather` makes windows.
+        gather: as of a `Dataset`.
+        count: numbers of windows there are.
+    """
+
+    def __init__(
+        self,
+        arrays: Mapping[str, np.ndarray],
+        gather: Callable[[Mapping[str, Any], Any], dict[str, Any]],
+        count: int,
+    ) -> None:
+        self.arrays, self.gather, self.count = arrays, gather, count
 
     def __len__(self) -> int:
-        return self.windows.ends[-1]
+        return self.count
 
     def __getitem__(self, index: int) -> Example:
-        return self.windows(self.arrays, np.array(index))
+        return self.gather(self.arrays, np.array(index))

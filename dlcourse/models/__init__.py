@@ -24,6 +24,8 @@ from dlcourse.models.sequence.gpt import GPT as GPT
 from dlcourse.models.sequence.language import RecurrentLM as RecurrentLM
 from dlcourse.models.sequence.recurrent import Recurrent as Recurrent
 from dlcourse.models.sequence.recurrent import SequenceNet as SequenceNet
+from dlcourse.models.sequence.tcn import TCN as TCN
+from dlcourse.models.sequence.tcn import FromLast as FromLast
 from dlcourse.models.sequence.transformer import TransformerLayer as TransformerLayer
 from dlcourse.models.vision.alexnet import AlexNet as AlexNet
 from dlcourse.models.vision.alexnet import AlexNetCIFAR as AlexNetCIFAR
