@@ -32,6 +32,7 @@ from dlcourse.analysis.draw.passes import draw_passes as draw_passes
 from dlcourse.analysis.draw.regularisers import draw_regularisers as draw_regularisers
 from dlcourse.analysis.draw.robustness import draw_attacked as draw_attacked
 from dlcourse.analysis.draw.robustness import draw_robustness as draw_robustness
+from dlcourse.analysis.draw.samples import animate_grid as animate_grid
 from dlcourse.analysis.draw.samples import draw_grid as draw_grid
 from dlcourse.analysis.draw.schedules import draw_schedules as draw_schedules
 from dlcourse.analysis.draw.signals import Signal as Signal
@@ -56,7 +57,11 @@ from dlcourse.analysis.inspect.path_gradients import integrated_gradients as int
 from dlcourse.analysis.inspect.predictions import classification as classification
 from dlcourse.analysis.inspect.predictions import predict_masks as predict_masks
 from dlcourse.analysis.inspect.predictions import predictions as predictions
+from dlcourse.analysis.inspect.samples import measured_quality as measured_quality
+from dlcourse.analysis.inspect.samples import quality_of_images as quality_of_images
 from dlcourse.analysis.inspect.samples import sample_grid as sample_grid
+from dlcourse.analysis.inspect.samples import sample_path as sample_path
+from dlcourse.analysis.inspect.samples import samples as samples
 from dlcourse.analysis.inspect.shapley import kernel_shap as kernel_shap
 from dlcourse.analysis.inspect.shapley import over_pixels as over_pixels
 from dlcourse.analysis.inspect.shapley import patch_kernel_shap as patch_kernel_shap
@@ -74,6 +79,9 @@ from dlcourse.analysis.measure.deletion import deletion_curve as deletion_curve
 from dlcourse.analysis.measure.descents import best_descent as best_descent
 from dlcourse.analysis.measure.diagnosis import Diagnosis as Diagnosis
 from dlcourse.analysis.measure.diagnosis import diagnose as diagnose
+from dlcourse.analysis.measure.extractor import Extractor as Extractor
+from dlcourse.analysis.measure.extractor import extractor as extractor
+from dlcourse.analysis.measure.extractor import extractor_arrays as extractor_arrays
 from dlcourse.analysis.measure.forecasts import baselines as baselines
 from dlcourse.analysis.measure.forecasts import naive_error as naive_error
 from dlcourse.analysis.measure.gradient_check import GradientCheck as GradientCheck
@@ -85,6 +93,8 @@ from dlcourse.analysis.measure.masks import class_pixels as class_pixels
 from dlcourse.analysis.measure.masks import mask_metrics as mask_metrics
 from dlcourse.analysis.measure.ngrams import ngram_log_probabilities as ngram_log_probabilities
 from dlcourse.analysis.measure.ngrams import ngram_losses as ngram_losses
+from dlcourse.analysis.measure.quality import Quality as Quality
+from dlcourse.analysis.measure.quality import quality as quality
 from dlcourse.analysis.measure.robustness import robustness as robustness
 from dlcourse.analysis.measure.surfaces import SURFACES as SURFACES
 from dlcourse.analysis.measure.surfaces import Surface as Surface

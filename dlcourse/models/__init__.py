@@ -8,8 +8,10 @@ from dlcourse.models.foundations import logistic_regression as logistic_regressi
 from dlcourse.models.foundations import neuron as neuron
 from dlcourse.models.foundations.mlp import MLP as MLP
 from dlcourse.models.foundations.polynomial import Polynomial as Polynomial
+from dlcourse.models.generative.denoiser import Denoiser as Denoiser
 from dlcourse.models.generative.gan import Discriminator as Discriminator
 from dlcourse.models.generative.gan import Generator as Generator
+from dlcourse.models.generative.noise import Noise as Noise
 from dlcourse.models.sequence import attention as attention
 from dlcourse.models.sequence.attention import MultiHeadAttention as MultiHeadAttention
 from dlcourse.models.sequence.beam import beam_search as beam_search

@@ -17,7 +17,7 @@ class Experiment:
         data: what it learns from.
         monitor: which validation metric tells the best weights, `min loss` or `max accuracy`.
         figures: drawn from the final state, by file name: a function from the learner's state to
-            a matplotlib figure or animation, or to a text.
+            a matplotlib figure or animation, to a text, or to arrays by name.
         snapshots: figures drawn at every evaluation; the file name ends with the step.
         copies: texts by file name that the run folder gets before the first step and keeps.
     """

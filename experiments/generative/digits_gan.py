@@ -48,7 +48,7 @@ def experiment(config: Config) -> training.Experiment:
         config.rule(images),
         latent=config.latent,
     )
-    grid = analysis.sample_grid(learner.apply, config.latent)
+    grid = analysis.sample_grid(learner.apply)
     return training.Experiment(
         learner,
         images,

@@ -18,20 +18,58 @@ def draw_grid(
         columns: of the grid.
         title: of the figure, if any.
     """
+    picture = _picture(images, columns)
+    figure, panel = _empty(picture, images.shape[2], title)
+    figures.image(panel, picture)
+    return figure
+
+
+def animate_grid(
+    frames: Float[np.ndarray, "steps n height width channels"], columns: int, seconds: float = 4.0
+) -> Any:
+    """Grids of images one after the other, the last for two seconds more.
+
+    Args:
+        frames: in [0, 1]; at most 60 of them are shown, evenly spaced, with the first and the last.
+        columns: of a grid.
+        seconds: from the first to the last.
+    """
+    from matplotlib.animation import FuncAnimation
+
+    chosen = np.unique(np.linspace(0, len(frames) - 1, 60).round().astype(int))
+    pictures = [_picture(frames[number], columns) for number in chosen]
+    figure, panel = _empty(pictures[0], frames.shape[3], "")
+    shown = figures.image(panel, pictures[0])
+    interval = 1000 * seconds / len(pictures)
+    order = [*range(len(pictures)), *[len(pictures) - 1] * round(2000 / interval)]
+
+    def show(number: int) -> list[Any]:
+        shown.set_data(pictures[number].squeeze())
+        return [shown]
+
+    return FuncAnimation(figure, show, frames=order, interval=interval)
+
+
+def _picture(images: Float[np.ndarray, "n height width channels"], columns: int) -> np.ndarray:
+    """One picture, which is drawn much faster than a panel for each image."""
     _, height, width, channels = images.shape
     rows, gap = -(-len(images) // columns), max(1, height // 10)
-    size = (rows * (height + gap) - gap, columns * (width + gap) - gap, channels)
-    # One picture is drawn much faster than a panel for each image.
-    picture = np.ones(size)
+    picture = np.ones(
+        (rows * (height + gap) - gap, columns * (width + gap) - gap, channels), np.float32
+    )
     for place, image in enumerate(np.clip(images, 0.0, 1.0)):
         row, column = divmod(place, columns)
         top, left = row * (height + gap), column * (width + gap)
         picture[top : top + height, left : left + width] = image
+    return picture
+
+
+def _empty(picture: np.ndarray, width: int, title: str) -> tuple[Any, Any]:
     scale = 0.8 / width  # inches a pixel
-    figure, ((panel,),) = figures.new(width=scale * size[1], height=scale * size[0], grid=False)
+    rows, columns, _ = picture.shape
+    figure, ((panel,),) = figures.new(width=scale * columns, height=scale * rows, grid=False)
     if title:
         figure.set_figheight(figure.get_figheight() + 0.4)
         figures.title(figure, title)
     panel.axis("off")
-    figures.image(panel, picture)
-    return figure
+    return figure, panel

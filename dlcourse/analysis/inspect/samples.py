@@ -1,36 +1,130 @@
-"""Samples of a generative model."""
+"""Samples of a generative model: drawn, and measured."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
-from dlcourse.analysis.draw.samples import draw_grid
-from dlcourse.learner import Batch, State
+from dlcourse.analysis.draw.samples import animate_grid, draw_grid
+from dlcourse.analysis.measure.extractor import Extractor
+from dlcourse.analysis.measure.quality import Quality, quality
+from dlcourse.data import Dataset
+from dlcourse.learner import Apply, State
+
+CHUNK = 500  # images at once
+
+
+def samples(
+    apply: Apply,
+    state: State,
+    count: int,
+    *,
+    labels: np.ndarray | None = None,
+    seed: int = 0,
+) -> np.ndarray:
+    """Samples of a trained model, `[count, height, width, channels]` in [0, 1].
+
+    Sample i depends on the seed and on i alone.
+
+    Args:
+        apply: that of a generative learner, which gives a sample for each `index`.
+        state: the learner's.
+        count: how many.
+        labels: the class of each, for models of classes.
+        seed: of the draws.
+    """
+    run: Any = jax.jit(apply)  # shared by the calls with the same function
+    key, found = jax.random.key(seed), []
+    for first in range(0, count, CHUNK):
+        index = np.arange(first, first + min(CHUNK, count), dtype=np.int32)
+        batch: dict[str, Any] = {"index": index}
+        if labels is not None:
+            batch["label"] = np.resize(labels, first + len(index))[first:].astype(np.int32)
+        found.append(np.asarray(run(state, batch, key)))
+    return np.concatenate(found)[:count]
 
 
 def sample_grid(
-    apply: Callable[[State, Batch, Any], jax.Array], latent: int, *, seed: int = 0, rows: int = 8
+    apply: Apply, *, labels: np.ndarray | None = None, seed: int = 0, rows: int = 8
 ) -> Callable[[Any], Any]:
-    """A figure of `rows`² samples, from the same latents at every call.
+    """A figure of `rows`² samples, drawn with the same random numbers at every call.
 
     Args:
-        apply: the learner's forward pass, `(state, {"latent": z}, key) -> images`, with z of shape
-            `[samples, latent]` and images `[samples, height, width, channels]` in [0, 1].
-        latent: the dimension of z, standard normal.
-        seed: draws the latents.
+        apply: as in `samples`.
+        labels: the class of each sample, row by row.
+        seed: of the draws.
         rows: of the grid.
 
     Returns:
         `state -> figure`, for `training.Experiment`.
     """
-    forward = jax.jit(apply)
+    return lambda state: draw_grid(
+        samples(apply, state, rows * rows, labels=labels, seed=seed), rows
+    )
 
-    def draw(state: Any) -> Any:
-        key = jax.random.key(seed)
-        z = jax.random.normal(key, (rows * rows, latent))
-        images = forward(state, {"latent": z}, jax.random.fold_in(key, 1))
-        return draw_grid(np.asarray(images), rows)
 
-    return draw
+def sample_path(
+    draw: Callable[..., Any], *, labels: np.ndarray | None = None, rows: int = 8
+) -> Callable[[Any], Any]:
+    """An animation of samples as they form, and the end once more.
+
+    Args:
+        draw: a function like `apply` whose result has a `path`, `[steps, samples, ...]`.
+        labels: as in `sample_grid`.
+        rows: of the grid.
+    """
+
+    def path(state: State, batch: Mapping[str, Any], key: Any) -> Any:
+        return jax.numpy.moveaxis(draw(state, batch, key).path, 0, 1)
+
+    def animate(state: Any) -> Any:
+        frames = np.moveaxis(samples(path, state, rows * rows, labels=labels), 1, 0)
+        return animate_grid(frames, rows)
+
+    return animate
+
+
+def measured_quality(
+    apply: Apply,
+    state: State,
+    images: Dataset,
+    features: Extractor,
+    *,
+    split: str = "test",
+    labelled: bool = False,
+) -> Quality:
+    """The quality of as many samples as a split has images.
+
+    Args:
+        apply: as in `samples`.
+        state: the learner's.
+        images: the data set.
+        features: where they are compared.
+        split: of the real images.
+        labelled: draw the classes of the split.
+    """
+    real = _images(images, split)
+    labels = images.labels(split) if labelled else None
+    made = samples(apply, state, len(real), labels=labels)
+    return quality(_features(features, real), _features(features, made))
+
+
+def quality_of_images(images: Dataset, features: Extractor, *, split: str = "test") -> Quality:
+    """The quality of as many training images in place of samples: the best to be expected."""
+    real = _images(images, split)
+    train = _images(images, "train", len(real))
+    return quality(_features(features, real), _features(features, train))
+
+
+def _images(images: Dataset, split: str, count: int | None = None) -> np.ndarray:
+    numbers = images.splits[split]
+    if count is not None:
+        numbers = np.random.default_rng(0).permutation(numbers)[:count]
+    return np.asarray(images.prepare(images.read(numbers))["image"])
+
+
+def _features(features: Extractor, images: np.ndarray) -> np.ndarray:
+    run = jax.jit(features.__call__)
+    chunks = np.array_split(images, -(-len(images) // CHUNK))
+    return np.concatenate([np.asarray(run(chunk)) for chunk in chunks])

@@ -1,0 +1,145 @@
+"""Denoising diffusion on digits (deck 001; Ho et al., 2020; Song et al., 2021).
+
+    python experiments/generative/diffusion.py
+    python experiments/generative/diffusion.py --target v --guidance 2 --epochs 400
+    python experiments/generative/diffusion.py --dataset mnist --features 32 64 64 --epochs 20
+
+`samples.gif` shows digits as they form, a class in each column; `steps.png` and the table how their
+quality depends on the number of sampling steps, beside training images in their place.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from dlcourse import analysis, data, learners, models, training
+from dlcourse.models.generative.noise import Kind, Target
+
+ROWS = 10  # of the grid of samples
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(training.Config):
+    """A diffusion model of images."""
+
+    limits = training.Config.limits | {
+        "times": (1, 100_000), "sampling_steps": (1, 100_000), "blocks": (1, 100),
+        "guidance": (0, 100), "eta": (0, 1),
+    }  # fmt: skip
+
+    dataset: str = "digits"
+    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
+    extractor: str | None = None
+    """Features in which samples are compared: a set's name, or a file; by default the set's."""
+    features: tuple[int, ...] = (16, 32)
+    """Channels of each level of the U-Net; each level but the first halves height and width."""
+    blocks: int = 1
+    """Residual blocks of each level on the way down."""
+    dropout: float = 0.0
+    """Dropout rate inside the blocks."""
+    times: int = 1000
+    """Steps from data to noise, T."""
+    noise: Kind = "cosine"
+    """How much noise each step adds."""
+    target: Target = "epsilon"
+    """What the network predicts."""
+    labels: bool = True
+    """Tell the network the class of an image."""
+    guidance: float = 1.0
+    """Strength of the class in sampling; 1 is the plain conditional model."""
+    sampling_steps: int = 50
+    """Steps from noise to data at evaluations."""
+    eta: float = 0.0
+    """Randomness of these steps: 0 for DDIM, 1 for DDPM."""
+    learning_rate: float = 2e-3
+    warmup: str | None = "5%"
+    clip: float | None = 1.0
+    ema: float | None = 0.995
+    batch_size: int = 64
+    epochs: float = 60
+    """Passes over the train split."""
+    evaluate_every: str = "25%"
+
+
+def sampler(config: Config, images: data.Dataset, **options: float) -> learners.Sampler:
+    """The sampler of a config, with other steps, eta or guidance if given."""
+    classes = images.num_classes if config.labels else 0
+    chosen = {"steps": config.sampling_steps, "eta": config.eta, "guidance": config.guidance}
+    return learners.sampler(
+        models.Denoiser(config.features, classes, config.blocks, dropout=config.dropout),
+        models.Noise(config.times, config.noise),
+        shape=images.shapes["image"],
+        target=config.target,
+        classes=classes,
+        policy=config.rule(images).policy,
+        **(chosen | options),
+    )
+
+
+def experiment(config: Config) -> training.Experiment:
+    images = data.images(config.dataset, stream=config.stream)
+    classes = images.num_classes if config.labels else 0
+    draw = sampler(config, images)
+    learner = learners.diffusion(
+        models.Denoiser(config.features, classes, config.blocks, dropout=config.dropout),
+        config.rule(images),
+        models.Noise(config.times, config.noise),
+        draw,
+        target=config.target,
+        classes=classes,
+        features=analysis.extractor(config.extractor or config.dataset),
+    )
+    labels = np.arange(ROWS * ROWS) % classes if classes else None
+    return training.Experiment(
+        learner,
+        images,
+        monitor="min frechet",
+        figures={"samples": analysis.sample_path(draw, labels=labels, rows=ROWS)},
+        snapshots={"samples": analysis.sample_grid(learner.apply, labels=labels, rows=ROWS)},
+    )
+
+
+def report(runs: training.Runs) -> analysis.Report:
+    """The quality of test samples against the number of steps, and of training images."""
+    ((_, run),) = runs.items()
+    config, images = run.config, run.experiment.data
+    features = analysis.extractor(config.extractor or config.dataset)
+    chains = {
+        f"DDIM, {steps} steps": {"steps": steps, "eta": 0.0} for steps in (5, 10, 20, 50, 100)
+    } | {f"DDPM, {config.times} steps": {"steps": config.times, "eta": 1.0}}
+    found = {}
+    for row, chain in chains.items():
+        draw = sampler(config, images, **chain)
+        found[row] = [
+            analysis.measured_quality(
+                lambda *given, draw=draw: draw(*given).data, state, images, features,
+                labelled=config.labels,
+            )
+            for state in run.by_seed()
+        ]  # fmt: skip
+    found["training images"] = [analysis.quality_of_images(images, features)]
+    rows = {
+        row: {name: np.array([getattr(q, name) for q in of_row]) for name in of_row[0]._fields}
+        for row, of_row in found.items()
+    }
+    full = float(np.mean(rows[f"DDPM, {config.times} steps"]["frechet"]))
+    table = analysis.Table(
+        f"{config.dataset}: samples beside the test split, in features of {features.name}",
+        rows, "frechet", {"DDIM, 50 steps": 1.2 * full}, lower_is_better=True,
+        percent=["precision", "recall"],
+    )  # fmt: skip
+    curve = {
+        "DDIM": (
+            np.array([chain["steps"] for chain in chains.values()][:-1]),
+            np.stack([rows[row]["frechet"] for row in list(chains)[:-1]]),
+        )
+    }
+    real = float(rows["training images"]["frechet"][0])
+    lines = {f"DDPM, {config.times} steps": full, "training images": real}
+    return analysis.Report(
+        table, {"steps": analysis.draw_variants(curve, "Fréchet distance", lines)}
+    )
+
+
+if __name__ == "__main__":
+    training.main(experiment, Config, report=report)
