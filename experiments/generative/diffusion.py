@@ -37,7 +37,7 @@ class Config(training.Config):
     """Residual blocks of each level on the way down."""
     dropout: float = 0.0
     """Dropout rate inside the blocks."""
-    times: int = 1000
+    times: int = 200
     """Steps from data to noise, T."""
     noise: Kind = "cosine"
     """How much noise each step adds."""
