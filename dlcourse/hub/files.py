@@ -40,12 +40,8 @@ def read_tensors(folder: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def read_config(folder: pathlib.Path) -> dict[str, Any]:
-    """The content of `config.json`.
-
-    Raises:
-        UserError: there is none, or it is broken.
-    """
-    return _json(folder / CONFIG)
+    """The content of `config.json`; see `read_json`."""
+    return read_json(folder / CONFIG)
 
 
 def write_folder(
@@ -63,7 +59,7 @@ def write_folder(
 
 
 def _sharded(folder: pathlib.Path) -> dict[str, np.ndarray]:
-    index = _json(folder / INDEX).get("weight_map", {})
+    index = read_json(folder / INDEX).get("weight_map", {})
     found: dict[str, np.ndarray] = {}
     for name in sorted(set(index.values())):
         if pathlib.PurePath(name).name != name:
@@ -90,7 +86,12 @@ def _read(path: pathlib.Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path} is not a whole safetensors file ({error}).") from error
 
 
-def _json(path: pathlib.Path) -> dict[str, Any]:
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+    """The content of a JSON file.
+
+    Raises:
+        UserError: there is none, or it is broken.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

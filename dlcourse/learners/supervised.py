@@ -23,6 +23,7 @@ def supervised(
     target: str = "label",
     metrics_of: Sequence[metrics.Name] | Mapping[str, PerExample] = (),
     regularizer: Callable[[Any], jax.Array] | None = None,
+    begin: Callable[[Any], Any] | None = None,
 ) -> Learner:
     """Minimises the mean of `loss(model(x), y)` over each batch, plus `regularizer(params)`.
 
@@ -40,12 +41,15 @@ def supervised(
             counts, such as `f1`, in evaluation only, because each step of training would add a
             table of counts to a sum. A mapping: its functions alone.
         regularizer: R, a penalty on the weights; in training metrics it is part of the loss.
+        begin: from the model's first variables to those that training begins with, such as
+            `hub.begin_with`.
     """
     measures, over_set = _measures(metrics_of)
     predict, train = forward(model, rule.policy), forward_in_training(model, rule.policy)
 
     def init(key: Any, batch: Batch) -> Trained:
-        return start(rule, model.init(key, batch[inputs]))
+        variables = model.init(key, batch[inputs])
+        return start(rule, variables if begin is None else begin(variables))
 
     def measured(of: Mapping[str, PerExample], outputs: jax.Array, batch: Batch) -> Metrics:
         mask = batch.get("mask")

@@ -28,6 +28,7 @@ from dlcourse.models.sequence.recurrent import Recurrent as Recurrent
 from dlcourse.models.sequence.recurrent import SequenceNet as SequenceNet
 from dlcourse.models.sequence.tcn import TCN as TCN
 from dlcourse.models.sequence.tcn import FromLast as FromLast
+from dlcourse.models.sequence.text_classifier import TextClassifier as TextClassifier
 from dlcourse.models.sequence.transformer import TransformerLayer as TransformerLayer
 from dlcourse.models.vision.alexnet import AlexNet as AlexNet
 from dlcourse.models.vision.alexnet import AlexNetCIFAR as AlexNetCIFAR

