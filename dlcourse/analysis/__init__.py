@@ -33,6 +33,7 @@ from dlcourse.analysis.draw.probabilities import draw_probabilities as draw_prob
 from dlcourse.analysis.draw.regularisers import draw_regularisers as draw_regularisers
 from dlcourse.analysis.draw.robustness import draw_attacked as draw_attacked
 from dlcourse.analysis.draw.robustness import draw_robustness as draw_robustness
+from dlcourse.analysis.draw.samples import animate_files as animate_files
 from dlcourse.analysis.draw.samples import animate_grid as animate_grid
 from dlcourse.analysis.draw.samples import draw_grid as draw_grid
 from dlcourse.analysis.draw.schedules import draw_schedules as draw_schedules

@@ -5,7 +5,11 @@ alike, `metrics.Weighted` where some do not. A cost is the mean over the trainin
 (deck 001); the learner computes it. Half-precision logits are first raised to float32.
 """
 
+from dlcourse.losses.adversarial import GAN_LOSSES as GAN_LOSSES
+from dlcourse.losses.adversarial import GANLossName as GANLossName
 from dlcourse.losses.adversarial import gan_discriminator as gan_discriminator
+from dlcourse.losses.adversarial import gan_discriminator_hinge as gan_discriminator_hinge
+from dlcourse.losses.adversarial import gan_generator_hinge as gan_generator_hinge
 from dlcourse.losses.adversarial import gan_generator_minimax as gan_generator_minimax
 from dlcourse.losses.adversarial import (
     gan_generator_non_saturating as gan_generator_non_saturating,

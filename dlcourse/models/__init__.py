@@ -8,6 +8,8 @@ from dlcourse.models.foundations import logistic_regression as logistic_regressi
 from dlcourse.models.foundations import neuron as neuron
 from dlcourse.models.foundations.mlp import MLP as MLP
 from dlcourse.models.foundations.polynomial import Polynomial as Polynomial
+from dlcourse.models.generative.dcgan import DCDiscriminator as DCDiscriminator
+from dlcourse.models.generative.dcgan import DCGenerator as DCGenerator
 from dlcourse.models.generative.denoiser import Denoiser as Denoiser
 from dlcourse.models.generative.gan import Discriminator as Discriminator
 from dlcourse.models.generative.gan import Generator as Generator

@@ -62,3 +62,10 @@ def test_only_the_minimax_generator_saturates() -> None:
     minimax, non_saturating = jax.jit(lambda z: [each(z) for each in gradients])(sure_of_the_fake)
     np.testing.assert_allclose(minimax, -scipy.special.expit(-20.0), rtol=1e-5)
     np.testing.assert_allclose(non_saturating, -1.0, rtol=1e-5)
+
+
+def test_the_hinge_losses() -> None:
+    real, fake = jnp.array([[2.0, 0.5, -1.0], [-3.0, 0.5, 1.0]])
+    found = losses.GAN_LOSSES["hinge"].discriminator(real, fake)
+    np.testing.assert_allclose(found, [0 + 0, 0.5 + 1.5, 2 + 2])
+    np.testing.assert_allclose(losses.GAN_LOSSES["hinge"].generator(fake), -fake)

@@ -1,11 +1,15 @@
 """Grids of images: samples of a generative model, reconstructions, batches."""
 
+import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from dlcourse import figures
+
+INCHES = 0.8  # width of an image
 
 
 def draw_grid(
@@ -19,13 +23,16 @@ def draw_grid(
         title: of the figure, if any.
     """
     picture = _picture(images, columns)
-    figure, panel = _empty(picture, images.shape[2], title)
+    figure, panel = _empty(picture, INCHES / images.shape[2], title)
     figures.image(panel, picture)
     return figure
 
 
 def animate_grid(
-    frames: Float[np.ndarray, "steps n height width channels"], columns: int, seconds: float = 4.0
+    frames: Float[np.ndarray, "steps n height width channels"],
+    columns: int,
+    seconds: float = 4.0,
+    inches: float = INCHES,
 ) -> Any:
     """Grids of images one after the other, the last for two seconds more.
 
@@ -33,12 +40,13 @@ def animate_grid(
         frames: in [0, 1]; at most 60 of them are shown, evenly spaced, with the first and the last.
         columns: of a grid.
         seconds: from the first to the last.
+        inches: width of an image.
     """
     from matplotlib.animation import FuncAnimation
 
     chosen = np.unique(np.linspace(0, len(frames) - 1, 60).round().astype(int))
     pictures = [_picture(frames[number], columns) for number in chosen]
-    figure, panel = _empty(pictures[0], frames.shape[3], "")
+    figure, panel = _empty(pictures[0], inches / frames.shape[3], "")
     shown = figures.image(panel, pictures[0])
     interval = 1000 * seconds / len(pictures)
     order = [*range(len(pictures)), *[len(pictures) - 1] * round(2000 / interval)]
@@ -48,6 +56,19 @@ def animate_grid(
         return [shown]
 
     return FuncAnimation(figure, show, frames=order, interval=interval)
+
+
+def animate_files(files: Sequence[pathlib.Path], seconds: float = 4.0) -> Any:
+    """Saved figures of one size one after the other, the last for two seconds more.
+
+    Args:
+        files: of images.
+        seconds: from the first to the last.
+    """
+    from PIL import Image
+
+    pictures = np.stack([np.asarray(Image.open(file).convert("RGB")) for file in files])
+    return animate_grid(pictures[:, None].astype(np.float32) / 255, 1, seconds, inches=6.0)
 
 
 def _picture(images: Float[np.ndarray, "n height width channels"], columns: int) -> np.ndarray:
@@ -64,8 +85,8 @@ def _picture(images: Float[np.ndarray, "n height width channels"], columns: int)
     return picture
 
 
-def _empty(picture: np.ndarray, width: int, title: str) -> tuple[Any, Any]:
-    scale = 0.8 / width  # inches a pixel
+def _empty(picture: np.ndarray, scale: float, title: str) -> tuple[Any, Any]:
+    """A figure for a picture, with `scale` inches a pixel."""
     rows, columns, _ = picture.shape
     figure, ((panel,),) = figures.new(width=scale * columns, height=scale * rows, grid=False)
     if title:

@@ -1,6 +1,5 @@
 """Generative adversarial networks: two networks against each other."""
 
-from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -29,10 +28,15 @@ def gan(
     discriminator_rule: Rule,
     *,
     latent: int = 32,
-    generator_loss: Callable[[Any], Any] = losses.gan_generator_non_saturating,
+    loss: losses.GANLossName = "non-saturating",
+    r1: float = 0.0,
     features: Features = pixels,
 ) -> Learner:
     """Goodfellow et al. (2014), deck 003: `min_G max_D E[log D(x)] + E[log(1 - D(G(z)))]`.
+
+    With r1 = γ the discriminator also pays for its slope at real images (Mescheder et al., 2018):
+
+        γ/2 E |∇_x a(x)|²    of its logit a, D = σ(a)
 
     A step updates the discriminator on a batch and as many fakes, then the generator through the
     new discriminator. Evaluation draws one latent for each real image, from the image's number,
@@ -47,13 +51,16 @@ def gan(
         generator_rule: how the generator is trained, `config.rule(data)`.
         discriminator_rule: how the discriminator is trained.
         latent: the dimension of z, which is standard normal.
-        generator_loss: of the logits of fakes, `[batch]`.
+        loss: of both networks, by name.
+        r1: γ.
         features: where samples and images are compared.
     """
     policy = generator_rule.policy
     make, make_in_training = forward(generator, policy), forward_in_training(generator, policy)
     judge = forward(discriminator, discriminator_rule.policy)
     judge_in_training = forward_in_training(discriminator, discriminator_rule.policy)
+
+    of = losses.GAN_LOSSES[loss]
 
     def init(key: Any, batch: Batch) -> GANState:
         keys = jax.random.split(key)
@@ -75,7 +82,17 @@ def gan(
             "real_probability": metrics.mean(nn.sigmoid(real)),
             "fake_probability": metrics.mean(nn.sigmoid(fake)),
         }
-        return metrics.mean(losses.gan_discriminator(real, fake)), (probabilities, model_state)
+        values = of.discriminator(real, fake)
+        if r1:
+
+            def total(image: Any) -> Any:
+                return jnp.sum(judge_in_training(params, model_state, image, real_key)[0])
+
+            slope = jax.grad(total)(batch["real"])
+            penalty = jnp.sum(slope**2, axis=tuple(range(1, slope.ndim)))
+            probabilities["penalty"] = metrics.mean(penalty)
+            values = values + r1 / 2 * penalty
+        return metrics.mean(values), (probabilities, model_state)
 
     update_discriminator = update(
         discriminator_rule, discriminator_loss, "discriminator", "discriminator_loss"
@@ -97,7 +114,7 @@ def gan(
             image, model_state = make_in_training(params, model_state, batch["z"], maker_key)
             before = state.discriminator.model_state
             logits, _ = judge_in_training(critic.params, before, image, critic_key)
-            return metrics.mean(generator_loss(logits)), ({}, model_state)
+            return metrics.mean(of.generator(logits)), ({}, model_state)
 
         update_generator = update(generator_rule, loss_of_generator, "generator", "generator_loss")
         maker, maker_metrics = update_generator(old, {"z": z}, maker_key)
@@ -111,9 +128,7 @@ def gan(
         fake_logits = judge(state.discriminator, fake)
         mask = batch["mask"]
         return {
-            "discriminator_loss": metrics.mean(
-                losses.gan_discriminator(real_logits, fake_logits), mask
-            ),
+            "discriminator_loss": metrics.mean(of.discriminator(real_logits, fake_logits), mask),
             "frechet": frechet(features, batch["image"], fake, mask),
         }
 

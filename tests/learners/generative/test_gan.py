@@ -3,6 +3,7 @@
 import functools
 
 import chex
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -142,3 +143,29 @@ def test_a_sample_belongs_to_its_number_not_to_its_batch(start, key):
     np.testing.assert_allclose(found["alone"][0], whole[4], rtol=1e-5, atol=1e-6)
     assert not np.allclose(whole[0], whole[1])
     assert not np.allclose(whole, found["other key"])
+
+
+class Plane(nn.Module):
+    """The logit is w^T x."""
+
+    @nn.compact
+    def __call__(self, x, *, train=False):
+        return nn.Dense(1, use_bias=False)(x.reshape(x.shape[0], -1))[:, 0]
+
+
+def test_the_slope_at_real_images_is_penalised(batch, key):
+    """Of a plane the slope is w everywhere: γ/2 |w|², whose gradient is γ w."""
+    rate, gamma = 0.1, 3.0
+
+    def after(r1):
+        rules = [Rule(optim.sgd(0.0)), Rule(optim.sgd(rate))]
+        learner = learners.gan(GENERATOR, Plane(), *rules, latent=5, r1=r1)
+        before = learner.init(key, batch)
+        state, measured = jax.jit(learner.step)(before, batch, key)
+        kernels = [s.discriminator.params["Dense_0"]["kernel"] for s in (before, state)]
+        return *kernels, measured
+
+    w, without, _ = after(0.0)
+    _, penalised, measured = after(gamma)
+    np.testing.assert_allclose(penalised, without - rate * gamma * w, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(measured["penalty"].value, jnp.sum(w**2), rtol=1e-5)

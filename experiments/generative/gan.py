@@ -1,0 +1,116 @@
+"""Generative adversarial networks on digits, with three losses (deck 003; Goodfellow et al., 2014).
+
+    python experiments/generative/gan.py
+    python experiments/generative/gan.py --loss hinge --network convolutional --r1 1
+    python experiments/generative/gan.py --dataset mnist --network convolutional --epochs 30
+
+The table compares samples with the test split in features of a named classifier, beside training
+images in their place. `growing.gif` shows the samples of the first row over training.
+"""
+
+import dataclasses
+from typing import Literal, get_args
+
+import numpy as np
+
+from dlcourse import analysis, data, learners, losses, models, optim, training
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(training.Config):
+    """A generative adversarial network on images."""
+
+    limits = training.Config.limits | {"latent": training.SIZE, "r1": (0, 1e6)}
+
+    dataset: str = "digits"
+    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
+    extractor: str | None = None
+    """Features in which samples are compared: a set's name, or a file; by default the set's."""
+    loss: losses.GANLossName = "non-saturating"
+    """Loss of both networks."""
+    network: Literal["dense", "convolutional"] = "dense"
+    """Dense layers, or those of a DCGAN."""
+    latent: int = 32
+    """Dimension of the generator's input noise."""
+    features: tuple[int, ...] = (128, 128)
+    """Widths of the hidden layers, or channels of the maps; the generator's from the noise on."""
+    r1: float = 0.0
+    """Weight of the penalty on the discriminator's slope at real images."""
+    learning_rate: float = 5e-4
+    schedule: optim.ScheduleName = "constant"
+    betas: tuple[float, float] = (0.5, 0.999)
+    batch_size: int = 64
+    """Examples per step, over all devices."""
+    epochs: float = 200
+    """Passes over the train split."""
+    evaluate_every: str = "5%"
+    """Interval between evaluations on the validation split and drawings of samples."""
+    ema: float | None = 0.995
+    """Evaluate an exponential moving average of the generator's weights with this decay."""
+
+
+def experiment(config: Config) -> training.Experiment:
+    images = data.images(config.dataset, stream=config.stream)
+    shape = images.shapes["image"]
+    if config.network == "dense":
+        generator = models.Generator(shape, config.features)
+        discriminator = models.Discriminator(config.features)
+    else:
+        generator = models.DCGenerator(shape, config.features)
+        discriminator = models.DCDiscriminator(config.features[::-1])
+    rule = config.rule(images)
+    learner = learners.gan(
+        generator,
+        discriminator,
+        rule,
+        rule,
+        latent=config.latent,
+        loss=config.loss,
+        r1=config.r1,
+        features=analysis.extractor(config.extractor or config.dataset),
+    )
+    grid = analysis.sample_grid(learner.apply)
+    return training.Experiment(
+        learner,
+        images,
+        monitor="min frechet",
+        figures={"samples": grid},
+        snapshots={"samples": grid},
+    )
+
+
+def variants(config: Config) -> dict[str, Config]:
+    names = get_args(losses.GANLossName)
+    return {name: dataclasses.replace(config, loss=name) for name in names}
+
+
+def report(runs: training.Runs) -> analysis.Report:
+    config, run = runs.config, next(iter(runs.values()))
+    images = run.experiment.data
+    features = analysis.extractor(config.extractor or config.dataset)
+    found = {
+        row: [
+            analysis.measured_quality(run.experiment.learner.apply, state, images, features)
+            for state in run.by_seed()
+        ]
+        for row, run in runs.items()
+    } | {"training images": [analysis.quality_of_images(images, features)]}
+    rows = {
+        row: {name: np.array([getattr(q, name) for q in of_row]) for name in of_row[0]._fields}
+        for row, of_row in found.items()
+    }
+    bar = (2 if config.dataset == "digits" else 10) * float(rows["training images"]["frechet"][0])
+    table = analysis.Table(
+        f"{config.dataset}: samples beside the test split, in features of {features.name}",
+        rows, "frechet", dict.fromkeys(runs, bar), lower_is_better=True,
+        diverged=runs.diverged, percent=["precision", "recall"],
+    )  # fmt: skip
+    curves = analysis.draw_variants(
+        runs.curves("validation", "frechet"), "Fréchet distance on the validation split"
+    )
+    growing = analysis.animate_files(sorted((run.folder / "figures").glob("samples_*.png")))
+    return analysis.Report(table, {"comparison": curves, "growing": growing})
+
+
+if __name__ == "__main__":
+    training.main(experiment, Config, variants, report)
