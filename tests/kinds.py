@@ -2,6 +2,12 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import pytest
 
 from dlcourse import data, environments, learners, losses, models, optim, training
 from dlcourse.training.config import EXECUTION
@@ -56,6 +62,27 @@ def gan(config: Config) -> training.Experiment:
     return training.Experiment(learner, images, monitor="min frechet")
 
 
+class Noisy(nn.Module):
+    """The smallest network that knows image, step and class."""
+
+    @nn.compact
+    def __call__(self, inputs: dict[str, jax.Array], *, train: bool = False) -> jax.Array:
+        x = inputs["image"]
+        known = nn.Embed(20, 9)(inputs["step"]) + nn.Embed(11, 9)(inputs["label"])
+        hidden = nn.tanh(nn.Dense(9)(x.reshape(x.shape[0], -1)) + known)
+        return nn.Dense(64)(hidden).reshape(x.shape)
+
+
+def diffusion(config: Config) -> training.Experiment:
+    """Random numbers in every step and in every evaluation."""
+    noise, rule = models.Noise(20), config.rule_of(optim.adam(1e-2))
+    draw = learners.sampler(
+        Noisy(), noise, shape=(8, 8, 1), steps=3, eta=1.0, classes=10, policy=rule.policy
+    )
+    learner = learners.diffusion(Noisy(), rule, noise, draw, classes=10)
+    return training.Experiment(learner, digits(config.stream), monitor="min frechet")
+
+
 def dqn(config: Config) -> training.Experiment:
     """A learner that makes its own data."""
     game = environments.MouseGame(size=5, duration=20)
@@ -108,5 +135,13 @@ def once(experiment):
 
 KINDS = {name: once(kind) for name, kind in {
     "classifier": classifier, "batch_norm": batch_norm, "gan": gan, "dqn": dqn,
-    "recurrent": recurrent, "attention": attention,
+    "recurrent": recurrent, "attention": attention, "diffusion": diffusion,
 }.items()}  # fmt: skip
+
+# The default run keeps the promises with these, CI with all.
+QUICK = ("classifier", "batch_norm", "gan", "dqn", "attention")
+
+
+def each_kind(quick: Sequence[str] = QUICK) -> list[Any]:
+    """Every kind as a parameter of a test; those that are not quick only in CI."""
+    return [pytest.param(kind, marks=() if kind in quick else pytest.mark.long) for kind in KINDS]

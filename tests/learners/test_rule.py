@@ -14,7 +14,7 @@ from dlcourse.errors import UsageError, UserError
 from dlcourse.learner import Policy, Rule, trained
 from dlcourse.learners.generative.gan import GANState
 from dlcourse.training.run.ends import Interrupted
-from tests.kinds import KINDS, Config
+from tests.kinds import KINDS, Config, each_kind
 from tests.training.runs import At
 
 pytestmark = pytest.mark.usefixtures("without_curves", "shared_programs")
@@ -24,12 +24,13 @@ FROZEN = {
     "batch_norm": "Conv_0",
     "gan": "discriminator/Dense_0",
     "dqn": "Dense_0",
+    "diffusion": "Dense_0",
     "recurrent": "network/RecurrentLayer_0/kernel",
     "attention": "blocks_0/attention/",
 }
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=each_kind())
 def kind(request):
     return request.param
 
@@ -102,17 +103,7 @@ def test_options_hold_in_combination(kind, key, plain_descent):
     chex.assert_trees_all_close(averages_of(after), expected, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "classifier",
-        "gan",
-        *(
-            pytest.param(kind, marks=pytest.mark.long)
-            for kind in ("batch_norm", "dqn", "recurrent", "attention")
-        ),
-    ],
-)
+@pytest.mark.parametrize("kind", each_kind(("classifier", "gan")))
 def test_all_options_together_in_a_run(kind, tmp_path, monkeypatch):
     """In low precision, over two seeds, and stopped in the middle: the resumed run is the same."""
     config = Config(

@@ -15,7 +15,7 @@ from jax.sharding import PartitionSpec as P
 from dlcourse.errors import UsageError
 from dlcourse.training.engine import sharding
 from tests import ROOT
-from tests.kinds import KINDS
+from tests.kinds import KINDS, each_kind
 
 BIG = "data=2,fsdp=2,tensor=2"
 MESHES = {"data=1": 1, "fsdp=2": 2, "data=2,tensor=2": 4, BIG: 8}  # and their devices
@@ -52,9 +52,7 @@ def test_devices_that_convolve_exchange_only_sums(trained):
     "mesh",
     [BIG, *(pytest.param(mesh, marks=pytest.mark.long) for mesh in ("fsdp=2", "data=2,tensor=2"))],
 )
-@pytest.mark.parametrize(
-    "kind", [*QUICK, *(pytest.param(kind, marks=pytest.mark.long) for kind in OTHERS)]
-)
+@pytest.mark.parametrize("kind", each_kind(QUICK))
 def test_the_result_does_not_depend_on_the_devices(kind, mesh, trained):
     """Final weights, and every loss on the way."""
     alone, spread = trained(kind, "data=1"), trained(kind, mesh)

@@ -7,13 +7,13 @@ import jax
 import pytest
 
 from dlcourse.training.run.ends import Interrupted
-from tests.kinds import KINDS
+from tests.kinds import each_kind
 from tests.training.runs import At, events, rows, train
 
 pytestmark = pytest.mark.usefixtures("without_curves", "shared_programs")
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=each_kind())
 def whole(request, tmp_path_factory):
     """A run that was never stopped."""
     return request.param, train(request.param, tmp_path_factory.mktemp("whole"))
