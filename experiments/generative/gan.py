@@ -5,7 +5,16 @@
     python experiments/generative/gan.py --dataset mnist --network convolutional --epochs 30
 
 The table compares samples with the test split in features of a named classifier, beside training
-images in their place. `growing.gif` shows the samples of the first row over training.
+images in their place. `growing.gif` shows the samples of the first row over training. With
+`--seeds 3`, in 226 CPU seconds (bar: twice the distance of training images):
+
+                      Fréchet distance   precision   recall
+    minimax             0.068 ± 0.010       65.9 %   70.6 %   missed
+    non-saturating      0.064 ± 0.008       63.0 %   73.9 %   missed
+    hinge               0.069 ± 0.003       64.0 %   71.2 %   missed
+    training images     0.018               92.9 %   91.8 %
+
+The other two commands are not yet measured.
 """
 
 import dataclasses
