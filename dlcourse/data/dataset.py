@@ -84,11 +84,12 @@ class Dataset:
     gather: Callable[[Mapping[str, Any], Any], dict[str, Any]] = rows
 
     def __post_init__(self) -> None:
-        if isinstance(self.examples, Mapping):
-            check_arrays(self.name, self.examples, self.classes)
-            count = min(map(len, self.examples.values()), default=None)  # none without arrays
-        else:
+        count: int | None = None  # any number is an example without arrays, or as `gather` says
+        if not isinstance(self.examples, Mapping):
             count = len(self.examples)
+        elif self.gather is rows:
+            check_arrays(self.name, self.examples, self.classes)
+            count = min(map(len, self.examples.values()), default=None)
         for split, numbers in self.splits.items():
             check_split(self.name, split, numbers, count)
 

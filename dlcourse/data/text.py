@@ -64,7 +64,7 @@ def text(
         UserError: there is no such text, it is not UTF-8, or it is too short.
     """
     if name == BUNDLED:
-        return characters(name, _cut(_bundled()), context=context, stream=stream)
+        return characters(name, _cut(bundled()), context=context, stream=stream)
     if not name.endswith(".txt"):
         return characters(name, _prepared(name), context=context, stream=stream)
     copy = folder / COPY if folder is not None else None
@@ -126,7 +126,8 @@ def _cut(content: str) -> dict[str, str]:
     )
 
 
-def _bundled() -> str:
+def bundled() -> str:
+    """The text of `shakespeare`."""
     place = importlib.resources.files("dlcourse.data") / "bundled" / f"{BUNDLED}.txt.gz"
     return gzip.decompress(place.read_bytes()).decode()
 

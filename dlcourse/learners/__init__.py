@@ -15,6 +15,7 @@ from dlcourse.learners.generative.diffusion import diffusion as diffusion
 from dlcourse.learners.generative.diffusion import sampler as sampler
 from dlcourse.learners.generative.gan import gan as gan
 from dlcourse.learners.measured import measured as measured
+from dlcourse.learners.sequence.bert import pretraining as pretraining
 from dlcourse.learners.sequence.language_model import language_model as language_model
 from dlcourse.learners.side_by_side import side_by_side as side_by_side
 from dlcourse.learners.supervised import PerExample as PerExample

@@ -1,0 +1,93 @@
+"""BERT is pretrained: hidden tokens, entities or phrases, and the next sentence (deck 003)."""
+
+import dataclasses
+from typing import get_args
+
+import numpy as np
+
+from dlcourse import analysis, data, learners, models, optim, training
+from dlcourse.data.units import Level
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(training.Config):
+    """BERT with basic, entity and phrase masking, and next-sentence prediction."""
+
+    limits = training.Config.limits | {
+        "length": (5, 10_000), "vocabulary": training.SIZE, "layers": (1, 1000),
+        "heads": (1, 1000), "width": training.SIZE,
+    }  # fmt: skip
+
+    dataset: str = "shakespeare"
+    """`shakespeare`, which is bundled; a .txt file; or a set prepared by TFDS, `imdb_reviews`."""
+    masking: Level = "basic"
+    """What is hidden as a whole: tokens, words and names, or phrases."""
+    length: int = 64
+    """Tokens of a pair of texts."""
+    vocabulary: int = 1000
+    """Tokens of the WordPiece tokenizer that the experiment trains."""
+    layers: int = 2
+    """Layers of the encoder."""
+    heads: int = 2
+    """Heads of each layer."""
+    width: int = 64
+    """Features of each place."""
+    dropout: float = 0.1
+    """Dropout rate of embeddings and layers."""
+    optimizer: optim.Optimizer = "adamw"
+    weight_decay: float = 0.01
+    clip: float | None = 1.0
+    learning_rate: float = 3e-3
+    schedule: optim.ScheduleName = "cosine"
+    warmup: str | None = "5%"
+    batch_size: int = 32
+    steps: int | None = 250
+    """Number of training steps; an epoch has 8 pairs for each stretch of text."""
+    evaluate_every: str = "10%"
+
+
+def experiment(config: Config) -> training.Experiment:
+    pairs = data.sentence_pairs(
+        config.dataset, length=config.length, vocabulary=config.vocabulary, level=config.masking,
+        stream=config.stream, folder=config.workdir,
+    )  # fmt: skip
+    bert = models.BERT(
+        pairs.tokenizer.size, config.length, config.layers, config.heads, config.width,
+        dropout=config.dropout,
+    )  # fmt: skip
+    model = models.BERTPretraining(bert)
+    learner = learners.pretraining(model, config.rule(pairs), pairs.masking)
+    return training.Experiment(learner, pairs, "min mlm_loss", copies=pairs.copies)
+
+
+def variants(config: Config) -> dict[str, Config]:
+    return {level: dataclasses.replace(config, masking=level) for level in get_args(Level)}
+
+
+def report(runs: training.Runs) -> analysis.Report:
+    pairs = {row: run.experiment.data for row, run in runs.items()}
+    first = next(iter(pairs.values()))
+    train, test = first.parts["train"], first.parts["test"]
+    counted = analysis.ngram_losses(train, test, first.tokenizer.size, orders=5)
+    shares = ("mlm_accuracy", "nsp_accuracy", "nsp_accuracy_same_document")
+    rows = {
+        row: {name: run.values("test", name) for name in ("mlm_loss", *shares)}
+        for row, run in runs.items()
+    }
+    grams = {"unigram": counted[0], f"{counted.argmin() + 1}-gram": counted.min()}
+    rows |= {row: {"mlm_loss": np.array([loss])} for row, loss in grams.items()}
+    table = analysis.Table(
+        f"{runs.config.dataset}: hidden tokens and next sentences, test split", rows, "mlm_loss",
+        dict.fromkeys(runs, float(counted[0])), lower_is_better=True, diverged=runs.diverged,
+        percent=shares,
+    )  # fmt: skip
+    curves = analysis.draw_variants(
+        runs.curves("validation", "mlm_loss"), "validation, nats a hidden token", grams
+    )
+    shown = first.splits["test"][0]
+    hidden = {row: analysis.hidden_tokens(each, shown) for row, each in pairs.items()}
+    return analysis.Report(table, {"comparison": curves, "hidden": analysis.draw_hidden(hidden)})
+
+
+if __name__ == "__main__":
+    training.main(experiment, Config, variants, report)
