@@ -32,7 +32,7 @@ class Config(training.Config):
     """Heads of each layer."""
     width: int = 64
     """Features of each place."""
-    dropout: float = 0.1
+    dropout: float = 0.0
     """Dropout rate of embeddings and layers."""
     optimizer: optim.Optimizer = "adamw"
     weight_decay: float = 0.01
@@ -41,7 +41,7 @@ class Config(training.Config):
     schedule: optim.ScheduleName = "cosine"
     warmup: str | None = "5%"
     batch_size: int = 32
-    steps: int | None = 250
+    steps: int | None = 300
     """Number of training steps; an epoch has 8 pairs for each stretch of text."""
     evaluate_every: str = "10%"
 
@@ -53,7 +53,7 @@ def experiment(config: Config) -> training.Experiment:
     )  # fmt: skip
     bert = models.BERT(
         pairs.tokenizer.size, config.length, config.layers, config.heads, config.width,
-        dropout=config.dropout,
+        dropout=config.dropout, scale=config.width**-0.5,
     )  # fmt: skip
     model = models.BERTPretraining(bert)
     learner = learners.pretraining(model, config.rule(pairs), pairs.masking)

@@ -25,7 +25,7 @@ def draw_hidden(rows: Mapping[str, Sequence[tuple[str, bool]]]) -> Any:
         for line in of_row:
             for place, token, hidden in line:
                 panel.text(
-                    10 + place, top, token, fontsize=9, family="monospace", va="center",
+                    10 + place, top, token, fontsize=11, family="monospace", va="center",
                     color="white" if hidden else "black",
                     bbox={"boxstyle": "round,pad=0.15", "linewidth": 0,
                           "facecolor": figures.COLORS[0] if hidden else "none"},

@@ -65,13 +65,13 @@ def test_the_metrics_of_a_split_are_exact_at_any_batch_size(learned, texts):
         "nsp_accuracy_same_document": decided[harder].mean(),
     }
     evaluate = jax.jit(learner.evaluate)
-    for batch_size in (7, 32):
-        batches = zip(*texts.padded("test", batch_size), strict=True)
-        sums = [evaluate(state, texts.read(index) | {"mask": mask}) for index, mask in batches]
-        found = metrics.values(functools.reduce(functools.partial(jax.tree.map, jnp.add), sums))
-        assert found.keys() == expected.keys()
-        for name, value in expected.items():
-            assert found[name] == pytest.approx(value, rel=1e-5), name
+    assert len(numbers) % 7
+    batches = zip(*texts.padded("test", 7), strict=True)
+    sums = [evaluate(state, texts.read(index) | {"mask": mask}) for index, mask in batches]
+    found = metrics.values(functools.reduce(functools.partial(jax.tree.map, jnp.add), sums))
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-5), name
 
 
 def test_micro_batches_give_the_step_of_the_whole_batch(learned, texts):
