@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 
+from dlcourse.data.tokenizer import FILE, Tokenizer
 from dlcourse.errors import UserError
 from dlcourse.hub import naming
 from dlcourse.hub.architectures import ARCHITECTURES, Architecture, of_model
@@ -125,10 +126,17 @@ def _leaves(
     return leaves
 
 
-def write(folder: pathlib.Path | str, pretrained: Pretrained) -> None:
+def write(
+    folder: pathlib.Path | str, pretrained: Pretrained, tokenizer: Tokenizer | None = None
+) -> None:
     """Writes `config.json` and `model.safetensors`, which `transformers` reads.
 
     What `read` returned is written with the same names, types and bytes, in one file.
+
+    Args:
+        folder: to be written.
+        pretrained: the network.
+        tokenizer: of its texts, written as `tokenizer.json`.
 
     Raises:
         UserError: published files have no layout for such a network.
@@ -151,3 +159,5 @@ def write(folder: pathlib.Path | str, pretrained: Pretrained) -> None:
             tensors[spelling] = wanted[plain].theirs(leaves).astype(dtype)
     config = pretrained.config or architecture.describe(model)
     write_folder(pathlib.Path(folder), tensors, config)
+    if tokenizer is not None:
+        (pathlib.Path(folder) / FILE).write_text(tokenizer.json, encoding="utf-8")

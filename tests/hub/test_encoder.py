@@ -1,7 +1,6 @@
 """A pretrained encoder under a head: where training begins, features, and judging sentences."""
 
 import dataclasses
-import shutil
 
 import chex
 import jax
@@ -29,8 +28,7 @@ TEXTS = ["great", "terrible", "great great great", "great terrible", "terrible g
 def folder(tmp_path_factory):
     """A tiny BERT with a tokenizer; it has 7 places."""
     place = tmp_path_factory.mktemp("weights") / "bert"
-    shutil.copytree(FIXTURES / "bert", place)
-    (place / "tokenizer.json").write_text(TOKENIZER.json)
+    hub.write(place, hub.read(FIXTURES / "bert"), TOKENIZER)
     return place
 
 
