@@ -79,7 +79,7 @@ def _as_text(batch: dict[str, Any]) -> dict[str, Any]:
 
 def _cached(name: str, encoder: Encoder, tokens: Integer[np.ndarray, "texts length"]) -> np.ndarray:
     digest = hashlib.sha256(tokens.tobytes())
-    digest.update(f"{tokens.shape} {tokens.dtype} {encoder.bert}".encode())
+    digest.update(f"{tokens.shape} {tokens.dtype} {encoder.bert.clone(dropout=0.0)}".encode())
     for leaf in jax.tree.leaves(encoder.weights()):
         digest.update(leaf.tobytes())
     place = cache_folder() / f"features-{digest.hexdigest()[:16]}.npy"

@@ -49,7 +49,7 @@ class Config(training.Config, learners.Classification):
     warmup: str | None = "10%"
     batch_size: int = 32
     """Examples per step, over all devices."""
-    epochs: float = 6
+    epochs: float = 8
     """Passes over the train split."""
 
 
