@@ -1,6 +1,22 @@
-"""Does a reviewer praise or blame? (deck 003)
+"""Does a reviewer praise or blame? A GRU, a BERT, and a GRU on features of a BERT (deck 003).
 
-python experiments/sequence/sentiment.py
+    python experiments/sequence/sentiment.py
+    python experiments/sequence/sentiment.py --dataset rotten_tomatoes --length 48 \\
+        --pretrained all-MiniLM-L6-v2 --network BERT+GRU --examples 4000 --dropout 0.5 \\
+        --learning-rate 5e-4 --epochs 4 --patience 3
+    python experiments/sequence/sentiment.py --dataset imdb_reviews --length 128 \\
+        --pretrained all-MiniLM-L6-v2 --network BERT --dropout 0.1 --epochs 2
+
+The default are 9,000 sentences of a grammar in which words alone tell nothing: "the film is not
+dull, although the plot is weak". Test accuracy for seed 0, in 103 CPU seconds:
+
+    words, tf-idf and logistic regression    49.3 %
+    GRU                                     100.0 %
+    BERT, trained here                      100.0 %
+
+`figures/sentences.png` shows what each says of five sentences: "This film is great" gets at least
+0.998 from both, "This film is terrible" at most 0.003. `python -m dlcourse.sentiment RUN TEXT` asks
+a finished run. The other two commands, whose targets are 79 % and 90 %, are not yet measured.
 """
 
 import dataclasses
