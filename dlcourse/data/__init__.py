@@ -1,6 +1,7 @@
 """Data sets: bundled ones, generated ones, and TFDS sets read from ArrayRecord files."""
 
 from dlcourse.data import augment as augment
+from dlcourse.data import densities as densities
 from dlcourse.data import generated as generated
 from dlcourse.data import memory as memory
 from dlcourse.data.dataset import Dataset as Dataset
@@ -10,6 +11,7 @@ from dlcourse.data.gates import GATES as GATES
 from dlcourse.data.gates import gates as gates
 from dlcourse.data.gates import separable as separable
 from dlcourse.data.images import images as images
+from dlcourse.data.images import levels as levels
 from dlcourse.data.imbalance import long_tailed as long_tailed
 from dlcourse.data.labelled_texts import LabelledTexts as LabelledTexts
 from dlcourse.data.labelled_texts import labelled_texts as labelled_texts

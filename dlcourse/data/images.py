@@ -18,6 +18,7 @@ from dlcourse.data.signals import until_signal
 from dlcourse.errors import UserError
 
 DIGITS_TEST, DIGITS_VALIDATION = 450, 147
+DIGITS_LEVELS = 17
 
 
 def images(name: str, *, stream: bool = False) -> Dataset:
@@ -50,12 +51,37 @@ def scale(batch: dict[str, Any]) -> dict[str, Any]:
     return batch | {"image": image.astype(jnp.float32) / jnp.iinfo(image.dtype).max}
 
 
+def levels(images: Dataset, given: int | None = None) -> int:
+    """The number K of grey levels of a pixel: images hold k / (K - 1) with k = 0, ..., K - 1.
+
+    Args:
+        images: as `images` returns them.
+        given: K, to be checked; by default 17 of digits, and 256 or 65,536 by the type.
+
+    Raises:
+        UserError: a pixel of the first 100 training images is not one of these levels.
+    """
+    batch = images.read(images.splits["train"][:100])
+    kind = batch["image"].dtype
+    own = np.iinfo(kind).max + 1 if np.issubdtype(kind, np.integer) else DIGITS_LEVELS
+    count = own if given is None else given
+    pixels = np.asarray(images.prepare(batch)["image"], np.float64)
+    steps = pixels * (count - 1)
+    wrong = np.abs(steps - np.round(steps)) > 0.01
+    if wrong.any():
+        raise UserError(
+            f"The images of '{images.name}' do not have {count} grey levels: "
+            f"a pixel is {pixels[wrong][0]:.4g}, and no multiple of 1/{count - 1}."
+        )
+    return count
+
+
 def _digits(stream: bool) -> Dataset:
     table = _digits_table()
     rest, test = split_off(DIGITS_TEST, len(table))
     train, validation = split_off(DIGITS_VALIDATION, len(rest))
     # Pixels are integers from 0 to 16.
-    pixels = (table[:, :64] / 16).astype(np.float32).reshape(-1, 8, 8, 1)
+    pixels = (table[:, :64] / (DIGITS_LEVELS - 1)).astype(np.float32).reshape(-1, 8, 8, 1)
     examples = {"image": pixels, "label": table[:, 64].astype(np.int32)}
     return Dataset(
         "digits",

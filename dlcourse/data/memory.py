@@ -1,15 +1,13 @@
 """Tasks that need memory: every example is generated from its number, on the device."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Key
 
-from dlcourse import streams
 from dlcourse.data.dataset import Dataset
+from dlcourse.data.fresh import fresh
 from dlcourse.errors import UserError
 
 SYMBOLS, REMEMBERED = 8, 10  # of the copy task
@@ -41,7 +39,7 @@ def adding(length: int) -> Dataset:
         marks = ((places == first) | (places == second)).astype(jnp.float32)
         return {"x": jnp.stack([numbers, marks], axis=-1), "y": jnp.sum(numbers * marks)[None]}
 
-    return _generated(f"adding, length {length}", "adding", example)
+    return fresh(f"adding, length {length}", "adding", example)
 
 
 def copying(delay: int) -> Dataset:
@@ -66,7 +64,7 @@ def copying(delay: int) -> Dataset:
         tokens = jnp.concatenate([symbols, blanks.at[delay - 1].set(GO)])
         return {"x": jax.nn.one_hot(tokens, GO + 1), "y": jnp.concatenate([blanks, symbols])}
 
-    return _generated(f"copying, delay {delay}", "copying", example)
+    return fresh(f"copying, delay {delay}", "copying", example)
 
 
 def reversal(length: int, symbols: int = 10) -> Dataset:
@@ -80,15 +78,4 @@ def reversal(length: int, symbols: int = 10) -> Dataset:
         tokens = jax.random.randint(key, (length,), 0, symbols)
         return {"x": tokens, "y": tokens[::-1]}
 
-    return _generated(f"reversal, length {length}", "reversal", example)
-
-
-def _generated(
-    name: str, stream: str, example: Callable[[Key[Array, ""]], dict[str, Any]]
-) -> Dataset:
-    def prepare(batch: dict[str, Any]) -> dict[str, Any]:
-        return batch | jax.vmap(example)(streams.of_examples(stream, batch["index"]))
-
-    ends = np.cumsum([1000, 2000, 2**24])
-    parts = zip(("validation", "test", "train"), [0, *ends[:-1]], ends, strict=True)
-    return Dataset(name, {}, {split: np.arange(a, b) for split, a, b in parts}, prepare)
+    return fresh(f"reversal, length {length}", "reversal", example)

@@ -10,9 +10,10 @@ from dlcourse.learners.foundations.logistic_regression import (
 )
 from dlcourse.learners.foundations.perceptron import mistake_bound as mistake_bound
 from dlcourse.learners.foundations.perceptron import perceptron as perceptron
-from dlcourse.learners.generative.diffusion import Sampler as Sampler
 from dlcourse.learners.generative.diffusion import diffusion as diffusion
+from dlcourse.learners.generative.diffusion import Sampler as Sampler
 from dlcourse.learners.generative.diffusion import sampler as sampler
+from dlcourse.learners.generative.flow import flow as flow
 from dlcourse.learners.generative.gan import gan as gan
 from dlcourse.learners.measured import measured as measured
 from dlcourse.learners.sequence.bert import pretraining as pretraining

@@ -21,7 +21,7 @@ def ones(*shape: int) -> jax.Array:
     return jax.device_put(np.ones(shape, np.float32))
 
 
-def drawn(model: nn.Module, x: Any) -> dict:
+def drawn(model: nn.Module, *inputs: Any) -> dict:
     """Variables for `model.apply`, drawn by NumPy: He's scale for kernels, positive variances."""
 
     def place(path: tuple, leaf: jax.ShapeDtypeStruct) -> np.ndarray:
@@ -36,5 +36,5 @@ def drawn(model: nn.Module, x: Any) -> dict:
                 return np.exp(0.3 * values)
         return 0.3 * values
 
-    shapes = jax.eval_shape(model.init, jax.random.key(0), x)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), *inputs)
     return jax.tree_util.tree_map_with_path(place, shapes)
