@@ -83,6 +83,16 @@ def diffusion(config: Config) -> training.Experiment:
     return training.Experiment(learner, digits(config.stream), monitor="min frechet")
 
 
+def flow(config: Config) -> training.Experiment:
+    """A density, whose evaluation draws dequantisation noise."""
+    images = digits(config.stream)
+    model = models.image_flow(
+        (8, 8, 1), 17, features=(4, 4), couplings=(0, 1), depth=0, dequantisation=1
+    )
+    learner = learners.flow(model, config.rule_of(optim.adam(1e-2)), draws=2)
+    return training.Experiment(learner, images)
+
+
 def dqn(config: Config) -> training.Experiment:
     """A learner that makes its own data."""
     game = environments.MouseGame(size=5, duration=20)
@@ -135,7 +145,7 @@ def once(experiment):
 
 KINDS = {name: once(kind) for name, kind in {
     "classifier": classifier, "batch_norm": batch_norm, "gan": gan, "dqn": dqn,
-    "recurrent": recurrent, "attention": attention, "diffusion": diffusion,
+    "recurrent": recurrent, "attention": attention, "diffusion": diffusion, "flow": flow,
 }.items()}  # fmt: skip
 
 # The default run keeps the promises with these, CI with all.

@@ -21,6 +21,9 @@ from dlcourse.analysis.draw.decisions import draw_decisions as draw_decisions
 from dlcourse.analysis.draw.descents import animate_descents as animate_descents
 from dlcourse.analysis.draw.descents import draw_descents as draw_descents
 from dlcourse.analysis.draw.filters import draw_filters as draw_filters
+from dlcourse.analysis.draw.flows import Carried as Carried
+from dlcourse.analysis.draw.flows import draw_flow_1d as draw_flow_1d
+from dlcourse.analysis.draw.flows import draw_flow_2d as draw_flow_2d
 from dlcourse.analysis.draw.forecasts import draw_errors_ahead as draw_errors_ahead
 from dlcourse.analysis.draw.forecasts import draw_forecasts as draw_forecasts
 from dlcourse.analysis.draw.gradient_checks import draw_checks as draw_checks
@@ -91,6 +94,8 @@ from dlcourse.analysis.measure.extractor import extractor as extractor
 from dlcourse.analysis.measure.extractor import extractor_arrays as extractor_arrays
 from dlcourse.analysis.measure.forecasts import baselines as baselines
 from dlcourse.analysis.measure.forecasts import naive_error as naive_error
+from dlcourse.analysis.measure.grey_levels import gaussian_mixture as gaussian_mixture
+from dlcourse.analysis.measure.grey_levels import independent_pixels as independent_pixels
 from dlcourse.analysis.measure.gradient_check import GradientCheck as GradientCheck
 from dlcourse.analysis.measure.gradient_check import check_directions as check_directions
 from dlcourse.analysis.measure.gradient_check import check_gradient as check_gradient

@@ -135,7 +135,8 @@ def log_density(name: str, x: Float[np.ndarray, "points axes"]) -> Float[np.ndar
     mean, std = (np.array(each, np.float32)[None] for each in (density.mean, density.std))
     compute = jax.jit(density.log_density)
     pieces = np.array_split(x * std + mean, -(-len(x) // 4096))  # moons take 2 kB a point
-    return np.concatenate([compute(piece) for piece in pieces]) + np.log(std).sum()
+    found = np.concatenate([compute(piece) for piece in pieces])
+    return found.astype(np.float64) + np.log(std).sum()
 
 
 def _named(name: str) -> Density:

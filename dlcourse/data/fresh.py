@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
@@ -29,7 +30,9 @@ def fresh(
     """
 
     def prepare(batch: dict[str, Any]) -> dict[str, Any]:
-        return batch | jax.vmap(example)(streams.of_examples(stream, batch["index"]))
+        if "index" not in batch:  # a user's own, for a trained model
+            return batch
+        return batch | jax.vmap(example)(streams.of_examples(stream, jnp.asarray(batch["index"])))
 
     ends = np.cumsum([validation, test, 2**24])
     parts = zip(("validation", "test", "train"), [0, *ends[:-1]], ends, strict=True)

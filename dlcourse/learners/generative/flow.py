@@ -85,9 +85,7 @@ def flow(
             )
         if features is not None:
             z = from_each(streams.of_examples("latent", batch["index"]), shape)
-            found["frechet"] = frechet(
-                features, batch[inputs], decode(state, z), batch.get("mask")
-            )
+            found["frechet"] = frechet(features, batch[inputs], decode(state, z), batch.get("mask"))
         return found
 
     def weighted(state: Trained, x: jax.Array, keys: Any) -> jax.Array:

@@ -24,7 +24,7 @@ Mask = Literal["checkerboard", "halves"]
 class Bijection(nn.Module):
     """An invertible map F of each example, with its log-determinant.
 
-        (z, log |det dF/dx|) = F(x),    (x, log |det dF⁻¹/dz|) = F(z, inverse=True)
+    (z, log |det dF/dx|) = F(x),    (x, log |det dF⁻¹/dz|) = F(z, inverse=True)
     """
 
     def __call__(

@@ -36,7 +36,7 @@ class Chain(Bijection):
 
 
 class Squeezed(Bijection):
-    """Layers between a squeeze and its inverse: they see half the height and four times the channels.
+    """Layers between a squeeze and its inverse: half the height and width, four times the channels.
 
     Attributes:
         inner: the layers.
@@ -149,7 +149,7 @@ class Flow(nn.Module):
             raise UserError(f"The flow is for {_sized(self.shape)}, got {_sized(x.shape[1:])}.")
         x, total = x.astype(jnp.float32), jnp.zeros(x.shape[:1])
         if self.levels is not None:
-            x, total = self._dequantised(x, noise)
+            x, total = self._dequantised(x, noise, self.levels)
         for layer in [*self.preprocessing, *self.layers]:
             x, log_det = layer(x)
             total = total + log_det
@@ -163,14 +163,16 @@ class Flow(nn.Module):
             return z
         return jnp.clip(jnp.floor(z), 0, self.levels - 1) / (self.levels - 1)
 
-    def _dequantised(self, x: Batch, noise: Batch) -> tuple[Batch, LogDet]:
+    def _dequantised(self, x: Batch, noise: Batch | None, levels: int) -> tuple[Batch, LogDet]:
         """v, and -log q(u | x)."""
+        if noise is None:
+            raise UserError("A flow with grey levels needs dequantisation noise.")
         e, total = noise, -per_example(log_normal(noise))
         for layer in self.dequantisation:
             e, log_det = layer(e, 2 * x - 1)
             total = total + log_det
         total = total + per_example(log_normal(e))
-        return jnp.round((self.levels - 1) * x) + ndtr(e), total
+        return jnp.round((levels - 1) * x) + ndtr(e), total
 
 
 def log_normal(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

@@ -182,7 +182,9 @@ def test_the_density_of_a_flow_integrates_to_one():
 
 
 def test_masks():
-    np.testing.assert_array_equal(mask_of("checkerboard", (2, 3, 1))[..., 0], [[0, 1, 0], [1, 0, 1]])
+    np.testing.assert_array_equal(
+        mask_of("checkerboard", (2, 3, 1))[..., 0], [[0, 1, 0], [1, 0, 1]]
+    )
     np.testing.assert_array_equal(mask_of("halves", (5,)), [1, 1, 0, 0, 0])
 
 
