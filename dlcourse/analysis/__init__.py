@@ -94,11 +94,11 @@ from dlcourse.analysis.measure.extractor import extractor as extractor
 from dlcourse.analysis.measure.extractor import extractor_arrays as extractor_arrays
 from dlcourse.analysis.measure.forecasts import baselines as baselines
 from dlcourse.analysis.measure.forecasts import naive_error as naive_error
-from dlcourse.analysis.measure.grey_levels import gaussian_mixture as gaussian_mixture
-from dlcourse.analysis.measure.grey_levels import independent_pixels as independent_pixels
 from dlcourse.analysis.measure.gradient_check import GradientCheck as GradientCheck
 from dlcourse.analysis.measure.gradient_check import check_directions as check_directions
 from dlcourse.analysis.measure.gradient_check import check_gradient as check_gradient
+from dlcourse.analysis.measure.grey_levels import gaussian_mixture as gaussian_mixture
+from dlcourse.analysis.measure.grey_levels import independent_pixels as independent_pixels
 from dlcourse.analysis.measure.kernels import kernel_entries as kernel_entries
 from dlcourse.analysis.measure.kernels import share_of_zeros as share_of_zeros
 from dlcourse.analysis.measure.masks import class_pixels as class_pixels

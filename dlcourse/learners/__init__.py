@@ -10,8 +10,8 @@ from dlcourse.learners.foundations.logistic_regression import (
 )
 from dlcourse.learners.foundations.perceptron import mistake_bound as mistake_bound
 from dlcourse.learners.foundations.perceptron import perceptron as perceptron
-from dlcourse.learners.generative.diffusion import diffusion as diffusion
 from dlcourse.learners.generative.diffusion import Sampler as Sampler
+from dlcourse.learners.generative.diffusion import diffusion as diffusion
 from dlcourse.learners.generative.diffusion import sampler as sampler
 from dlcourse.learners.generative.flow import flow as flow
 from dlcourse.learners.generative.gan import gan as gan
