@@ -15,6 +15,7 @@ FOLDERS = (
     "experiments/foundations",
     "experiments/vision",
     "experiments/sequence",
+    "experiments/generative",
 )
 
 

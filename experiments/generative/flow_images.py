@@ -40,7 +40,7 @@ class Config(training.Config):
     clip: float | None = 1.0
     batch_size: int = 64
     """Examples per step, over all devices."""
-    epochs: float = 40
+    epochs: float = 20
     """Passes over the train split."""
     evaluate_every: str = "10%"
     """Interval between evaluations on the validation split."""
