@@ -1,6 +1,19 @@
 """Normalizing flows in the plane: affine couplings and rational-quadratic splines (deck 003).
 
-python experiments/generative/flow_2d.py
+    python experiments/generative/flow_2d.py
+    python experiments/generative/flow_2d.py --dataset rings
+    python experiments/generative/flow_2d.py --dataset checkerboard
+
+`figures/flows.png` shows data, latents, the density and samples; colours follow the points through
+the flow. -log p(x) of two moons' test split in nats, with `--steps 3000`, seed 0, in 138 CPU
+seconds:
+
+    8 affine couplings  1.148     the bar is 1.17
+    4 spline couplings  1.134
+    true density        1.129
+    one Gaussian        2.73
+
+The default of 1,500 steps and the other two sets are not yet measured.
 """
 
 import dataclasses

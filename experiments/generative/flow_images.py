@@ -1,6 +1,14 @@
 """A multi-scale normalizing flow on images, in bits per dimension (deck 003).
 
-python experiments/generative/flow_images.py
+    python experiments/generative/flow_images.py
+    python experiments/generative/flow_images.py --dataset mnist --features 16 32 48 \\
+        --couplings 0 4 4 --epochs 12 --learning-rate 1e-3 --draws 2
+    python experiments/generative/flow_images.py --dataset mnist --features 32 48 64 \\
+        --couplings 2 2 4 --depth 3 --dequantisation 4 --epochs 200 --batch-size 128
+
+The table holds the bound with one draw of dequantisation noise, the importance-weighted bound of
+`--draws`, and densities that need no network. The bars are 2.2 bits per dimension on digits, which
+have 17 grey levels, and 1.02 on MNIST, which has 256. Not yet measured.
 """
 
 import dataclasses
