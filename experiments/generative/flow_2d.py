@@ -13,7 +13,8 @@ seconds:
     true density        1.129
     one Gaussian        2.73
 
-The default of 1,500 steps and the other two sets are not yet measured.
+By default there are 1,500 steps: affine couplings then reach 1.160. The default's splines and the
+other two sets are not yet measured.
 """
 
 import dataclasses
