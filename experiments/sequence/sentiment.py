@@ -16,7 +16,10 @@ dull, although the plot is weak". Test accuracy for seed 0, in 103 CPU seconds:
 
 `figures/sentences.png` shows what each says of five sentences: "This film is great" gets at least
 0.998 from both, "This film is terrible" at most 0.003. `python -m dlcourse.sentiment RUN TEXT` asks
-a finished run. The other two commands, whose targets are 79 % and 90 %, are not yet measured.
+a finished run.
+
+The second command, seed 0: 74.7 % (target 79 %, missed) beside 70.8 % of the words, in 83 CPU
+seconds after the features were computed. The third, whose target is 90 %, is not yet measured.
 """
 
 import dataclasses
