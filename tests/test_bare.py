@@ -64,7 +64,7 @@ assert not imported, imported
 MISSING = {
     "tyro", "rich", "grain", "tensorflow_datasets", "matplotlib", "tensorboardX",
     "sklearn", "optuna", "scipy", "PIL", "pandas", "torch", "platformdirs",
-    "safetensors", "tokenizers",
+    "sacrebleu", "safetensors", "tokenizers",
 }  # fmt: skip
 
 

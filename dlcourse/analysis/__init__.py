@@ -78,6 +78,8 @@ from dlcourse.analysis.inspect.shapley import shapley_values as shapley_values
 from dlcourse.analysis.inspect.signal import signal as signal
 from dlcourse.analysis.inspect.signal import signal_at_start as signal_at_start
 from dlcourse.analysis.inspect.text import written_text as written_text
+from dlcourse.analysis.inspect.translations import cross_attention as cross_attention
+from dlcourse.analysis.inspect.translations import translated_text as translated_text
 from dlcourse.analysis.measure.activations import activation_curves as activation_curves
 from dlcourse.analysis.measure.approximation import fit_random_features as fit_random_features
 from dlcourse.analysis.measure.approximation import largest_errors as largest_errors
@@ -113,5 +115,8 @@ from dlcourse.analysis.measure.surfaces import Surface as Surface
 from dlcourse.analysis.measure.through_time import (
     gradient_through_time as gradient_through_time,
 )
+from dlcourse.analysis.measure.translations import bleu as bleu
+from dlcourse.analysis.measure.translations import translation_scores as translation_scores
+from dlcourse.analysis.measure.translations import translator as translator
 from dlcourse.analysis.report import Report as Report
 from dlcourse.analysis.report import Table as Table

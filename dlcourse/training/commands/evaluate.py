@@ -13,7 +13,6 @@ from typing import Any
 import jax
 
 from dlcourse.errors import UsageError, UserError
-from dlcourse.learner import without_optimizer
 from dlcourse.training.commands.parse import load_experiment
 from dlcourse.training.config import EXECUTION, Config
 from dlcourse.training.experiment import Experiment
@@ -22,6 +21,7 @@ from dlcourse.training.run.drawing import Drawing
 from dlcourse.training.run.finished import Run
 from dlcourse.training.run.folder import RunFolder, summarize
 from dlcourse.training.run.loop import Loop
+from dlcourse.training.run.measuring import measured
 from dlcourse.training.run.screen import Silent
 from dlcourse.training.run.start import make_mesh
 from dlcourse.training.run.written import read_config, read_object
@@ -165,11 +165,10 @@ def evaluate(loop: Loop, step: int | None, place: pathlib.Path | None) -> dict[s
         place: a folder in which to draw the experiment's figures.
     """
     step, state = restore(loop, step)
-    judged = without_optimizer(state)
     splits = [split for split in loop.experiment.data.splits if split != "train"]
-    measured = {split: loop.measure(split, judged) for split in splits}
+    by_split = {split: measured(loop, split, state) for split in splits}
     if place is not None:
         drawing = Drawing(place, loop.mesh, loop.screen, loop.clock)
         drawing.states(loop.experiment.figures, state, loop.programs.members)
-    rows = {s: {n: summarize(v) for n, v in row.items()} for s, row in measured.items()}
+    rows = {s: {n: summarize(v) for n, v in row.items()} for s, row in by_split.items()}
     return {"step": step, "metrics": rows}

@@ -62,11 +62,15 @@ def draw_curves(rows: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _shown(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The metrics, then the diagnostics of training without rates that never change."""
-    names = dict.fromkeys(n for row in rows for n in row if n not in ("step", "split"))
+    """The metrics, then the diagnostics of training without rates that never change.
+
+    Metrics of the test split alone have no curve.
+    """
+    logged = [row for row in rows if row["split"] != "test"] or rows
+    names = dict.fromkeys(n for row in logged for n in row if n not in ("step", "split"))
     rates = [name for name in names if name.partition("/")[0].endswith("learning_rate")]
-    logged = {name: [row[name] for row in rows if name in row] for name in rates}
-    constant = {name for name, values in logged.items() if all(v == values[0] for v in values)}
+    values_of = {name: [row[name] for row in rows if name in row] for name in rates}
+    constant = {name for name, values in values_of.items() if all(v == values[0] for v in values)}
     return sorted((name for name in names if name not in constant), key=is_diagnostic)
 
 

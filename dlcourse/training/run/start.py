@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from dlcourse.errors import UsageError, UserError
-from dlcourse.learner import count_parameters, without_optimizer
+from dlcourse.learner import count_parameters
 from dlcourse.training.config import Config
 from dlcourse.training.engine import processes, sharding
 from dlcourse.training.experiment import Experiment
@@ -20,6 +20,7 @@ from dlcourse.training.run.folder import RunFolder, new_folder
 from dlcourse.training.run.hooks import Hooks
 from dlcourse.training.run.interruption import Interruption
 from dlcourse.training.run.loop import Loop, Position
+from dlcourse.training.run.measuring import measured
 from dlcourse.training.run.screen import Screen, Silent
 
 
@@ -112,7 +113,7 @@ def _finish(loop: Loop, at: Position, name: str) -> tuple[dict, Any]:
     final = at.state if at.best is None else at.best
     test = {}
     if "test" in loop.experiment.data.splits:
-        test = {"test": loop.write(at.step, "test", loop.measure("test", without_optimizer(final)))}
+        test = {"test": loop.write(at.step, "test", measured(loop, "test", final))}
     last: dict[str, Any] = {row["split"]: row for row in folder.rows if row["split"] != "test"}
     best_row = loop.selection.best_row(folder.rows)
     if at.best is not None and best_row is not None:
@@ -120,7 +121,7 @@ def _finish(loop: Loop, at: Position, name: str) -> tuple[dict, Any]:
     folder.flush()
     folder.write_events()
     examples = at.step * config.batch_size * config.seeds
-    measured = {split: _metrics(row) for split, row in (last | test).items()}
+    by_split = {split: _metrics(row) for split, row in (last | test).items()}
     seeds = range(config.seed, config.seed + config.seeds)
     summary = {
         "experiment": name,
@@ -131,8 +132,8 @@ def _finish(loop: Loop, at: Position, name: str) -> tuple[dict, Any]:
         "compile_seconds": loop.clock.seconds["compiling"],
         "examples_per_second": examples / max(loop.seconds, 1e-9),
         "time": dict(loop.clock.seconds),
-        "metrics": measured,
-        "diverged_seeds": diverged_seeds(measured, loop.programs.losses, seeds),
+        "metrics": by_split,
+        "diverged_seeds": diverged_seeds(by_split, loop.programs.losses, seeds),
         "best": loop.selection.summary(),
     }
     folder.write_summary(summary)

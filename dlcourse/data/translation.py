@@ -1,0 +1,230 @@
+"""Pairs of sentences in two languages, as tokens of a joint vocabulary."""
+
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Int, Integer
+
+from dlcourse.data import number_words, tfds
+from dlcourse.data.dataset import Dataset
+from dlcourse.data.optional import require
+from dlcourse.data.tokenizer import FILE, Tokenizer
+from dlcourse.errors import UsageError, UserError
+
+NUMBERS = "numbers"
+PADDING, START, END = 0, 1, 2
+SPECIAL = ("[PAD]", "[START]", "[END]")  # the tokens with these numbers
+SPLITS = ("train", "validation", "test")
+
+Pair = tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Translation(Dataset):
+    """Sentences and their translations.
+
+    Attributes:
+        tokenizer: of both languages.
+        length: tokens of the longest sentence, its end included.
+        pairs: the text of each example, source and target; it is whole where its tokens are cut.
+        dropped: number of training pairs that are left out, because a sentence is too long or
+            empty.
+        cut: number of longer sentences by split, whose tokens break off.
+        bleu_tokens: how sacreBLEU cuts the target language into tokens.
+        copies: what a run on it keeps, by file name: the tokenizer.
+    """
+
+    tokenizer: Tokenizer
+    length: int
+    pairs: Sequence[Pair]
+    dropped: int = 0
+    cut: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    bleu_tokens: Literal["13a", "char"] = "13a"
+    copies: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def encode(self, sentences: Sequence[str]) -> dict[str, Int[np.ndarray, "batch length"]]:
+        """Sentences of one's own as a batch that a learner's `apply` translates.
+
+        Raises:
+            UserError: a sentence is empty or too long.
+        """
+        tokens = self.tokenizer.encode_all(sentences)
+        for sentence, found in zip(sentences, tokens, strict=True):
+            if not sentence.strip():
+                raise UserError("An empty sentence has no translation.")
+            if len(found) >= self.length:
+                raise UserError(
+                    f"The sentence '{sentence[:40]} …' has {len(found)} tokens; the model "
+                    f"translates at most {self.length - 1}. Shorten it."
+                )
+        return {"source": _padded(tokens, self.length)}
+
+    def decode(self, tokens: Integer[np.ndarray, "batch length"]) -> list[str]:
+        """The texts of tokens, each up to its end."""
+        found = []
+        for row in np.asarray(tokens):
+            ends = np.flatnonzero(row == END)
+            found.append(self.tokenizer.decode(row[: ends[0]] if len(ends) else row))
+        return found
+
+
+def translation(
+    name: str,
+    source: str = "en",
+    target: str = "de",
+    *,
+    vocabulary: int,
+    length: int,
+    folder: pathlib.Path | None = None,
+) -> Translation:
+    """Pairs of sentences to translate.
+
+    Byte-pair encoding is trained on both languages of the train split together. A training pair
+    with a longer sentence is left out. Longer sentences of other splits are cut, so the loss is
+    over their first `length` tokens; `pairs` has them whole, and BLEU compares with these. Both are
+    counted and printed.
+
+    Args:
+        name: `numbers`, generated: about 26,000 numbers below a million in words, of which no two
+            splits share one; or the name of a set prepared by TFDS that has a text in each of the
+            two languages, such as `multi30k`.
+        source: the language to translate from.
+        target: the language to translate to.
+        vocabulary: number of tokens, the 256 bytes and 3 special ones included.
+        length: tokens of the longest sentence, its end included.
+        folder: of the run; its copy of the tokenizer is used, if there is one.
+
+    Returns:
+        A set whose batches hold `source` and `target`, int32 `[batch, length]`: tokens, `END`, then
+        `PADDING`.
+
+    Raises:
+        UserError: there is no such set or language, nothing is short enough, or the folder's
+            tokenizer is another one.
+    """
+    if source == target:
+        raise UsageError(f"Source and target are both '{source}'. Choose two languages.")
+    numbers = name == NUMBERS
+    parts = _numbers(source, target) if numbers else _prepared(name, source, target)
+    copy = folder / FILE if folder is not None else None
+    if copy is not None and copy.exists():
+        tokenizer = Tokenizer.read(copy)
+    else:
+        texts = (text for pair in parts["train"] for text in pair)
+        tokenizer = Tokenizer.bpe(texts, vocabulary, SPECIAL)
+    made = pairs(f"{name} {source}-{target}", parts, tokenizer, length)
+    # The German word of a number is one token of 13a, and BLEU needs four.
+    return dataclasses.replace(
+        made, bleu_tokens="char" if numbers else "13a", copies={FILE: tokenizer.json}
+    )
+
+
+def pairs(
+    name: str, parts: Mapping[str, Sequence[Pair]], tokenizer: Tokenizer, length: int
+) -> Translation:
+    """A set of three lists of pairs; see `translation`.
+
+    Raises:
+        UserError: no training pair is short enough, or the tokenizer lacks the special tokens.
+    """
+    found = [tokenizer.tokens[number] if number < tokenizer.size else "" for number in range(3)]
+    if tuple(found) != SPECIAL:
+        raise UserError(
+            f"The tokenizer begins with {found}, and one for translation with {list(SPECIAL)}."
+        )
+    kept: list[Pair] = []
+    arrays: list[list[np.ndarray]] = []
+    splits, cut, dropped = {}, {}, 0
+    for split in SPLITS:
+        tokens = [tokenizer.encode_all(texts) for texts in zip(*parts[split], strict=True)]
+        numbers = list(range(len(parts[split])))
+        longest = np.max([[len(each) for each in side] for side in tokens], axis=0)
+        if split == "train":
+            shortest = np.min([[len(each) for each in side] for side in tokens], axis=0)
+            numbers = np.flatnonzero((longest < length) & (shortest > 0)).tolist()
+            dropped = len(longest) - len(numbers)
+            if not len(numbers):
+                raise UserError(
+                    f"No training pair of '{name}' has fewer than {length} tokens; the shortest "
+                    f"has {longest.min()}."
+                )
+        else:
+            cut[split] = sum(len(each) >= length for side in tokens for each in side)
+        splits[split] = len(kept) + np.arange(len(numbers))
+        kept += [parts[split][number] for number in numbers]
+        arrays.append([_padded([side[n] for n in numbers], length) for side in tokens])
+    if dropped or any(cut.values()):
+        print(
+            f"'{name}', sentences of at most {length} tokens: {dropped} of "
+            f"{len(parts['train'])} training pairs are left out, {cut['validation']} validation "
+            f"and {cut['test']} test sentences are cut.",
+            file=sys.stderr,
+        )
+    source, target = (np.concatenate(side) for side in zip(*arrays, strict=True))
+    return Translation(
+        name,
+        {"source": source, "target": target},
+        splits,
+        tokenizer=tokenizer,
+        length=length,
+        pairs=kept,
+        dropped=dropped,
+        cut=cut,
+    )
+
+
+def _padded(tokens: Sequence[np.ndarray], length: int) -> Int[np.ndarray, "batch length"]:
+    """Rows of tokens, the end, then padding; what is too long is cut before the end."""
+    rows = np.full((len(tokens), length), PADDING, np.int32)
+    for row, each in zip(rows, tokens, strict=True):
+        count = min(len(each), length - 1)
+        row[:count] = each[:count]
+        row[count] = END
+    return rows
+
+
+def _numbers(source: str, target: str) -> dict[str, list[Pair]]:
+    """As many numbers of each count of digits are drawn, then every one is used once."""
+    for language in (source, target):
+        if language not in number_words.LANGUAGES:
+            known = ", ".join(number_words.LANGUAGES)
+            raise UsageError(f"There are no number words in '{language}'; languages are {known}.")
+    say, translate = number_words.LANGUAGES[source], number_words.LANGUAGES[target]
+    random = np.random.Generator(np.random.Philox(key=[2015, 3]))
+    least = 10 ** random.integers(0, 6, 60_000)
+    drawn = random.permutation(np.unique([0, *random.integers(least, 10 * least)]))
+    parts = np.split(drawn, [1000, 2000])
+    return {
+        split: [(say(n), translate(n)) for n in part.tolist()]
+        for split, part in zip(("validation", "test", "train"), parts, strict=True)
+    }
+
+
+def _prepared(name: str, source: str, target: str) -> dict[str, list[Pair]]:
+    """The two texts of each record."""
+    place = tfds.find(name)
+    require("array_record", f"the data set '{name}'")
+    library: Any = require("tensorflow_datasets", f"the data set '{name}'")
+    builder = library.builder_from_directory(place)
+    features = builder.info.features
+    texts = [key for key, spec in features.items() if isinstance(spec, library.features.Text)]
+    for language in (source, target):
+        if language not in texts:
+            raise UsageError(
+                f"The data set '{name}' has no text in '{language}'; "
+                f"its texts are {', '.join(texts) or 'none'}."
+            )
+    lacking = [split for split in SPLITS if split not in builder.info.splits]
+    if lacking:
+        raise UserError(f"The data set '{name}' has no {' and no '.join(lacking)} split.")
+    return {
+        split: [
+            (record[source].decode(), record[target].decode())
+            for record in builder.as_data_source(split=split)
+        ]
+        for split in SPLITS
+    }

@@ -1,0 +1,120 @@
+"""Translation by a Transformer, and by recurrent networks with attention and without (deck 003).
+
+python experiments/sequence/translation.py
+"""
+
+import dataclasses
+from typing import Any, Literal
+
+import numpy as np
+
+from dlcourse import analysis, data, learners, models, training
+from dlcourse.models.sequence import cells
+
+Network = Literal["transformer", "attention", "recurrent"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(training.Config):
+    """A Transformer, a recurrent network with attention and one without, that translate."""
+
+    limits = training.Config.limits | {
+        "vocabulary": (260, 1_000_000), "length": (2, 10_000), "layers": (1, 1000),
+        "heads": (1, 1000), "width": training.SIZE, "smoothing": (0, 1), "beams": (1, 1000),
+        "alpha": (0, 100),
+    }  # fmt: skip
+
+    dataset: str = "numbers"
+    """`numbers` in words, generated; or a set prepared by TFDS, such as `multi30k`."""
+    source: str = "en"
+    """Language to translate from."""
+    target: str = "de"
+    """Language to translate to."""
+    vocabulary: int = 320
+    """Tokens of the joint byte-pair encoding of both languages, the 256 bytes included."""
+    length: int = 24
+    """Tokens of the longest sentence; longer ones are left out of training."""
+    network: Network = "transformer"
+    """Transformer, or recurrent networks with `attention` or without (`recurrent`)."""
+    cell: cells.Name = "gru"
+    """Cell of the recurrent networks."""
+    layers: int = 3
+    """Layers of the Transformer's encoder and of its decoder."""
+    heads: int = 4
+    """Heads of each attention of the Transformer."""
+    width: int = 64
+    """Features of each token, in every network."""
+    hidden: int = 256
+    """Width inside a layer of the Transformer."""
+    dropout: float = 0.0
+    """Dropout rate of every network."""
+    smoothing: float = 0.0
+    """Label smoothing."""
+    beams: int = 1
+    """Width of the beam; 1 takes the most probable token at every step."""
+    alpha: float = 0.6
+    """Strength of the beam search's length penalty."""
+    clip: float | None = 1.0
+    learning_rate: float = 4e-3
+    warmup: str | None = "10%"
+    batch_size: int = 64
+    steps: int | None = 600
+    """Number of training steps."""
+    evaluate_every: str = "20%"
+
+
+def experiment(config: Config) -> training.Experiment:
+    pairs = data.translation(
+        config.dataset, config.source, config.target,
+        vocabulary=config.vocabulary, length=config.length, folder=config.workdir,
+    )  # fmt: skip
+    size = pairs.tokenizer.size
+    if config.network == "transformer":
+        shape = (config.layers, config.heads, config.width, config.hidden)
+        model: Any = models.Transformer(size, *shape, config.dropout)
+    else:
+        attends = config.network == "attention"
+        model = models.Seq2Seq(size, config.cell, config.width, attends, config.dropout)
+    learner = learners.translation(
+        model, config.rule(pairs), length=config.length,
+        beams=config.beams, alpha=config.alpha, smoothing=config.smoothing,
+    )  # fmt: skip
+    return training.Experiment(
+        learner,
+        pairs,
+        "min cross_entropy",
+        figures={"attention": analysis.cross_attention(model, learner.apply, pairs)},
+        snapshots={"translations": analysis.translated_text(learner.apply, pairs)},
+        measure=analysis.translation_scores(learner.apply, pairs),
+        copies=pairs.copies,
+    )
+
+
+def variants(config: Config) -> dict[str, Config]:
+    cell = config.cell.upper()
+    names = {"Transformer": "transformer", f"{cell} with attention": "attention", cell: "recurrent"}
+    return {row: dataclasses.replace(config, network=name) for row, name in names.items()}
+
+
+def report(runs: training.Runs) -> analysis.Report:
+    signatures: dict[str, str] = {}
+    rows: dict[str, dict[str, np.ndarray]] = {}
+    for row, run in runs.items():
+        names = [name for name in run.summary["metrics"]["test"] if name.startswith("BLEU")]
+        signatures = dict(zip(("BLEU, lower-cased", "BLEU, mixed case"), names, strict=True))
+        shown = {"exact match": "exact_match"} | signatures | {"perplexity": "perplexity"}
+        rows[row] = {column: run.values("test", name) for column, name in shown.items()}
+    config = runs.config
+    table = analysis.Table(
+        f"{config.dataset}, {config.source} to {config.target}, test split",
+        rows, percent=["exact match"], diverged=runs.diverged,
+    )  # fmt: skip
+    curves = analysis.draw_variants(
+        runs.curves("validation", "cross_entropy"), "validation cross-entropy, nats a token"
+    )
+    notes = [f"{column}: {signature}" for column, signature in signatures.items()]
+    return analysis.Report(table, {"comparison": curves}, notes)
+
+
+if __name__ == "__main__":
+    training.main(experiment, Config, variants, report)
