@@ -19,9 +19,9 @@ class Experiment:
         figures: drawn from the final state, by file name: a function from the learner's state to
             a matplotlib figure or animation, to a text, or to arrays by name.
         snapshots: figures drawn at every evaluation; the file name ends with the step.
-        measure: what needs the whole split at once and more than `learner.evaluate` has, such as BLEU
-            of texts: `(state, split) -> {metric: number}`, on the host. It is computed from the
-            final state on the test split, and by `evaluate` on every split but the train split.
+        measure: `(state, split) -> {metric: number}`, on the host: what needs more than
+            `learner.evaluate` has, such as BLEU of texts. It is computed from the final state on
+            the test split, and by the command `evaluate` on every split but the train split.
         copies: texts by file name that the run folder gets before the first step and keeps.
     """
 

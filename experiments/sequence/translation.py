@@ -30,9 +30,9 @@ class Config(training.Config):
     """Language to translate from."""
     target: str = "de"
     """Language to translate to."""
-    vocabulary: int = 320
+    vocabulary: int = 384
     """Tokens of the joint byte-pair encoding of both languages, the 256 bytes included."""
-    length: int = 24
+    length: int = 18
     """Tokens of the longest sentence; longer ones are left out of training."""
     network: Network = "transformer"
     """Transformer, or recurrent networks with `attention` or without (`recurrent`)."""
@@ -44,7 +44,7 @@ class Config(training.Config):
     """Heads of each attention of the Transformer."""
     width: int = 64
     """Features of each token, in every network."""
-    hidden: int = 256
+    hidden: int = 128
     """Width inside a layer of the Transformer."""
     dropout: float = 0.0
     """Dropout rate of every network."""
@@ -57,8 +57,8 @@ class Config(training.Config):
     clip: float | None = 1.0
     learning_rate: float = 4e-3
     warmup: str | None = "10%"
-    batch_size: int = 64
-    steps: int | None = 600
+    batch_size: int = 32
+    steps: int | None = 500
     """Number of training steps."""
     evaluate_every: str = "20%"
 
@@ -79,13 +79,14 @@ def experiment(config: Config) -> training.Experiment:
         model, config.rule(pairs), length=config.length,
         beams=config.beams, alpha=config.alpha, smoothing=config.smoothing,
     )  # fmt: skip
+    translate = analysis.translator(learner.apply)
     return training.Experiment(
         learner,
         pairs,
         "min cross_entropy",
-        figures={"attention": analysis.cross_attention(model, learner.apply, pairs)},
-        snapshots={"translations": analysis.translated_text(learner.apply, pairs)},
-        measure=analysis.translation_scores(learner.apply, pairs),
+        figures={"attention": analysis.cross_attention(model, translate, pairs)},
+        snapshots={"translations": analysis.translated_text(translate, pairs)},
+        measure=analysis.translation_scores(translate, pairs),
         copies=pairs.copies,
     )
 

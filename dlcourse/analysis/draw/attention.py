@@ -28,7 +28,8 @@ def draw_attention(
         panels[0], weights, titles, queries, keys, strict=True
     ):
         panel.imshow(picture, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        panel.set_xticks(range(len(across)), across, fontsize=7)
+        turned = 90 if max(map(len, across)) > 2 else 0  # words would overlap
+        panel.set_xticks(range(len(across)), across, fontsize=7, rotation=turned)
         panel.set_yticks(range(len(down)), down, fontsize=7)
         panel.set(xlabel="looks at", ylabel="output")
         figures.title(panel, title)

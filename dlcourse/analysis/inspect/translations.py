@@ -9,26 +9,27 @@ import jax.numpy as jnp
 import numpy as np
 
 from dlcourse.analysis.draw.attention import draw_attention
-from dlcourse.analysis.measure.translations import translator
+from dlcourse.analysis.measure.translations import Translate
 from dlcourse.data import Translation
 from dlcourse.data.translation import END, PADDING, START
-from dlcourse.learner import Apply, State
+from dlcourse.learner import State
 
 
-def translated_text(apply: Apply, data: Translation, count: int = 8) -> Callable[[State], str]:
+def translated_text(
+    translate: Translate, data: Translation, count: int = 8
+) -> Callable[[State], str]:
     """A function from a state to validation sentences: source, reference, translation.
 
     Args:
-        apply: that of a learner of translation.
-        data: what it learns from.
+        translate: from `translator`.
+        data: what the state has learned from.
         count: number of sentences.
     """
-    translate = translator(apply, data)
     numbers = data.splits["validation"][:count]
     sources = data.read(numbers)["source"]
 
     def write(state: State) -> str:
-        found = translate(state, sources)
+        found = data.decode(translate(state, sources))
         texts = [(*data.pairs[n], text) for n, text in zip(numbers, found, strict=True)]
         return "\n\n".join(f"  {s}\n= {r}\n> {t}" for s, r, t in texts) + "\n"
 
@@ -36,7 +37,7 @@ def translated_text(apply: Apply, data: Translation, count: int = 8) -> Callable
 
 
 def cross_attention(
-    model: nn.Module, apply: Apply, data: Translation, number: int = 0
+    model: nn.Module, translate: Translate, data: Translation, number: int = 0
 ) -> Callable[[State], Any]:
     """A function from a state to a figure: where each token of a translation looks.
 
@@ -45,22 +46,21 @@ def cross_attention(
 
     Args:
         model: `models.Transformer` or `models.Seq2Seq`.
-        apply: that of its learner.
-        data: what it learns from.
+        translate: from `translator`, with it.
+        data: what it has learned from.
         number: of the sentence in the test split.
     """
     source = data.read(data.splits["test"][number : number + 1])["source"]
 
     @jax.jit
-    def looks(state: State) -> Any:
-        found = apply(state, {"source": jnp.asarray(source)}, jax.random.key(0))
-        target = jnp.pad(found[:, :-1], ((0, 0), (1, 0)), constant_values=START)
-        pair = {"source": jnp.asarray(source), "target": target}
-        _, sown = model.apply({"params": state.weights}, pair, mutable="intermediates")
-        return found[0], sown["intermediates"]
+    def looks(params: Any, tokens: Any) -> Any:
+        before = jnp.pad(tokens[:, :-1], ((0, 0), (1, 0)), constant_values=START)
+        pair = {"source": jnp.asarray(source), "target": before}
+        return model.apply({"params": params}, pair, mutable="intermediates")[1]["intermediates"]
 
     def draw(state: State) -> Any:
-        tokens, sown = jax.device_get(looks(state))
+        tokens = translate(state, source)
+        sown = jax.device_get(looks(state.weights, tokens))
         if "weights" in sown:
             weights = {"attention": sown["weights"][0]}
         else:
@@ -71,11 +71,11 @@ def cross_attention(
                 )
                 for place, name in enumerate(sorted(layers))
             }
-        if not np.any([each for each in weights.values()]):
+        if not any(np.any(each) for each in weights.values()):
             return None
         read = [_shown(data, token) for token in source[0] if token != PADDING]
-        ends = np.flatnonzero(tokens == END)
-        written = tokens[: ends[0] + 1] if len(ends) else tokens
+        ends = np.flatnonzero(tokens[0] == END)
+        written = tokens[0, : ends[0] + 1] if len(ends) else tokens[0]
         said = [_shown(data, token) for token in written]
         pictures = np.stack([each[0, : len(said), : len(read)] for each in weights.values()])
         count = len(pictures)

@@ -10,51 +10,52 @@ from dlcourse.data import Translation
 from dlcourse.data.optional import require
 from dlcourse.learner import Apply, State
 
-BATCH = 64  # sentences that are translated at once
+BATCH = 32  # sentences that are translated at once
+
+# (state, sources [n, length]) -> tokens [n, length]
+Translate = Callable[[State, Any], np.ndarray]
 
 
-def translator(apply: Apply, data: Translation) -> Callable[[State, Any], list[str]]:
-    """A function from a state and sources, tokens `[n, length]`, to their translations as text.
+def translator(apply: Apply) -> Translate:
+    """A function from a state and sources to their translations, compiled once for any number.
 
     Args:
         apply: that of a learner of translation.
-        data: what it learns from.
     """
     run: Any = jax.jit(apply)
 
-    def translate(state: State, source: np.ndarray) -> list[str]:
-        found: list[str] = []
+    def translate(state: State, source: Any) -> np.ndarray:
+        found = []
         for start in range(0, len(source), BATCH):
             part = source[start : start + BATCH]
-            rows = np.arange(BATCH if len(source) > BATCH else len(source))
-            tokens = run(state, {"source": part[rows % len(part)]}, jax.random.key(0))
-            found += data.decode(np.asarray(tokens)[: len(part)])
-        return found
+            rows = np.arange(BATCH) % len(part)  # the last batch is filled up
+            tokens = run(state, {"source": part[rows]}, jax.random.key(0))
+            found.append(np.asarray(tokens)[: len(part)])
+        return np.concatenate(found)
 
     return translate
 
 
 def translation_scores(
-    apply: Apply, data: Translation
+    translate: Translate, data: Translation
 ) -> Callable[[State, str], Mapping[str, float]]:
     """A function from a state and a split to the scores of its translations; see `bleu`.
 
         exact_match = mean_i 1[translation_i = reference_i]
 
     Args:
-        apply: that of a learner of translation.
-        data: what it learns from.
+        translate: from `translator`.
+        data: what the state has learned from.
 
     Raises:
         UserError: sacreBLEU is not installed.
     """
     require("sacrebleu", "BLEU")  # now, not after the training
-    translate = translator(apply, data)
 
     def measure(state: State, split: str) -> Mapping[str, float]:
         numbers = data.splits[split]
         references = [data.pairs[number][1] for number in numbers]
-        found = translate(state, data.read(numbers)["source"])
+        found = data.decode(translate(state, data.read(numbers)["source"]))
         exact = np.mean([text == right for text, right in zip(found, references, strict=True)])
         return {"exact_match": float(exact)} | bleu(found, references, data.bleu_tokens)
 
