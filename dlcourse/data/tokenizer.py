@@ -213,7 +213,8 @@ class Tokenizer:
     def encode_all(self, texts: Sequence[str]) -> list[Integer[np.ndarray, " length"]]:
         """The tokens of each text; see `encode`."""
         found = self._inner.encode_batch_fast(list(map(_valid, texts)), add_special_tokens=False)
-        return [np.array(each.ids, self.dtype) for each in found]
+        dtype = self.dtype
+        return [np.array(each.ids, dtype) for each in found]
 
     def decode(self, tokens: Integer[np.ndarray, " length"]) -> str:
         """The text of tokens, without special ones."""

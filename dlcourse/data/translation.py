@@ -89,7 +89,7 @@ def translation(
     counted and printed.
 
     Args:
-        name: `numbers`, generated: about 26,000 numbers below a million in words, of which no two
+        name: `numbers`, generated: about 15,000 numbers below a million in words, of which no two
             splits share one; or the name of a set prepared by TFDS that has a text in each of the
             two languages, such as `multi30k`.
         source: the language to translate from.
@@ -195,7 +195,7 @@ def _numbers(source: str, target: str) -> dict[str, list[Pair]]:
             raise UsageError(f"There are no number words in '{language}'; languages are {known}.")
     say, translate = number_words.LANGUAGES[source], number_words.LANGUAGES[target]
     random = np.random.Generator(np.random.Philox(key=[2015, 3]))
-    least = 10 ** random.integers(0, 6, 60_000)
+    least = 10 ** random.integers(0, 6, 30_000)
     drawn = random.permutation(np.unique([0, *random.integers(least, 10 * least)]))
     parts = np.split(drawn, [1000, 2000])
     return {

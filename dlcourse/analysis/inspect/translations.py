@@ -73,10 +73,10 @@ def cross_attention(
             }
         if not any(np.any(each) for each in weights.values()):
             return None
-        read = [_shown(data, token) for token in source[0] if token != PADDING]
+        read = [_shown(data, int(token)) for token in source[0] if token != PADDING]
         ends = np.flatnonzero(tokens[0] == END)
         written = tokens[0, : ends[0] + 1] if len(ends) else tokens[0]
-        said = [_shown(data, token) for token in written]
+        said = [_shown(data, int(token)) for token in written]
         pictures = np.stack([each[0, : len(said), : len(read)] for each in weights.values()])
         count = len(pictures)
         return draw_attention(pictures, list(weights), [said] * count, [read] * count)

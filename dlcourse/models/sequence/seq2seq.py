@@ -119,9 +119,11 @@ class Seq2Seq(nn.Module):
     def _decode(
         self, tokens: Tokens, reading: Reading, train: bool = False
     ) -> tuple[Logits, Reading]:
+        cell, of_cell = CELLS[self.cell], dict(self.weights)
+
         def step(carry: Carry, x: Hidden) -> tuple[Carry, Any]:
             context, weights = self._look(carry[0], reading)
-            carry = CELLS[self.cell].step(self.weights, carry, jnp.concatenate([x, context], -1))
+            carry = cell.step(of_cell, carry, jnp.concatenate([x, context], axis=-1))
             return carry, (carry[0], context, weights)
 
         x = self._embed(tokens, train)
