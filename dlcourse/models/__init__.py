@@ -42,13 +42,10 @@ from dlcourse.models.sequence.gpt import GPT as GPT
 from dlcourse.models.sequence.language import RecurrentLM as RecurrentLM
 from dlcourse.models.sequence.recurrent import Recurrent as Recurrent
 from dlcourse.models.sequence.recurrent import SequenceNet as SequenceNet
-<<<<<<< HEAD
+from dlcourse.models.sequence.seq2seq import Seq2Seq as Seq2Seq
 from dlcourse.models.sequence.tcn import TCN as TCN
 from dlcourse.models.sequence.tcn import FromLast as FromLast
 from dlcourse.models.sequence.text_classifier import TextClassifier as TextClassifier
-=======
-from dlcourse.models.sequence.seq2seq import Seq2Seq as Seq2Seq
->>>>>>> 9af1596 (Translation: number words and Multi30k, a learner with beam search and BLEU, a recurrent translator)
 from dlcourse.models.sequence.transformer import TransformerLayer as TransformerLayer
 from dlcourse.models.vision.alexnet import AlexNet as AlexNet
 from dlcourse.models.vision.alexnet import AlexNetCIFAR as AlexNetCIFAR

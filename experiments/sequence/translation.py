@@ -81,14 +81,11 @@ def experiment(config: Config) -> training.Experiment:
     )  # fmt: skip
     translate = analysis.translator(learner.apply)
     return training.Experiment(
-        learner,
-        pairs,
-        "min cross_entropy",
+        learner, pairs, "min cross_entropy",
         figures={"attention": analysis.cross_attention(model, translate, pairs)},
         snapshots={"translations": analysis.translated_text(translate, pairs)},
-        measure=analysis.translation_scores(translate, pairs),
-        copies=pairs.copies,
-    )
+        measure=analysis.translation_scores(translate, pairs), copies=pairs.copies,
+    )  # fmt: skip
 
 
 def variants(config: Config) -> dict[str, Config]:
