@@ -1,6 +1,23 @@
 """Translation by a Transformer, and by recurrent networks with attention and without (deck 003).
 
-python experiments/sequence/translation.py
+    python experiments/sequence/translation.py
+    python experiments/sequence/translation.py --dataset multi30k --network transformer \\
+        --vocabulary 4000 --length 40 --layers 4 --width 128 --hidden 256 --dropout 0.3 \\
+        --smoothing 0.1 --beams 5 --batch-size 128 --steps 9000 --learning-rate 3e-3 \\
+        --schedule inverse_sqrt --warmup "2000 steps" --betas 0.9 0.98 --ema 0.999 --patience 10
+
+`figures/attention.png` of a run shows where each token of a translation looks, and each evaluation
+writes some translations. The default translates number words; no two splits share a number. BLEU is
+over characters there, because a German number is one word (`tok:char` in the signature). Test
+split, seed 0, in 229 CPU seconds on a busy machine:
+
+                          exact match    BLEU
+    Transformer                99.9 %   99.98    target 99 %
+    GRU with attention        100.0 %  100.00
+    GRU                        99.3 %   99.89
+
+The second command is not yet measured; its target is 41.0 BLEU (`case:lc|tok:13a`). It trains on
+text in mixed case, with 4,000 tokens where the published result has 10,000, to be faster on CPUs.
 """
 
 import dataclasses
