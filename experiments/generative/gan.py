@@ -20,8 +20,6 @@ The other two commands are not yet measured.
 import dataclasses
 from typing import Literal, get_args
 
-import numpy as np
-
 from dlcourse import analysis, data, learners, losses, models, optim, training
 
 
@@ -97,17 +95,8 @@ def report(runs: training.Runs) -> analysis.Report:
     config, run = runs.config, next(iter(runs.values()))
     images = run.experiment.data
     features = analysis.extractor(config.extractor or config.dataset)
-    found = {
-        row: [
-            analysis.measured_quality(run.experiment.learner.apply, state, images, features)
-            for state in run.by_seed()
-        ]
-        for row, run in runs.items()
-    } | {"training images": [analysis.quality_of_images(images, features)]}
-    rows = {
-        row: {name: np.array([getattr(q, name) for q in of_row]) for name in of_row[0]._fields}
-        for row, of_row in found.items()
-    }
+    drawn = {row: (each.experiment.learner.apply, each.by_seed()) for row, each in runs.items()}
+    rows = analysis.quality_rows(drawn, images, features)
     bar = (2 if config.dataset == "digits" else 10) * float(rows["training images"]["frechet"][0])
     table = analysis.Table(
         f"{config.dataset}: samples beside the test split, in features of {features.name}",

@@ -82,6 +82,7 @@ def test_training_begins_with_the_pretrained_weights(folder):
         assert np.any(head[0] != head[1])
 
 
+@pytest.mark.long
 def test_a_run_needs_the_pretrained_weights_no_more(run, folder, tmp_path, monkeypatch):
     """Nor the tokenizer: the folder of the run has its sizes and its vocabulary."""
     before = predict_sentiment(run, *TEXTS)

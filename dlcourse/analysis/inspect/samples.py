@@ -1,6 +1,6 @@
 """Samples of a generative model: drawn, and measured."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -115,6 +115,33 @@ def quality_of_images(images: Dataset, features: Extractor, *, split: str = "tes
     real = _images(images, split)
     train = _images(images, "train", len(real))
     return quality(_features(features, real), _features(features, train))
+
+
+def quality_rows(
+    models: Mapping[str, tuple[Apply, Sequence[State]]],
+    images: Dataset,
+    features: Extractor,
+    *,
+    labelled: bool = False,
+) -> dict[str, dict[str, np.ndarray]]:
+    """Rows of a table: the quality of models on the test split, and of training images.
+
+    Args:
+        models: by row, what draws samples and the state of each seed.
+        images: the data set.
+        features: where they are compared.
+        labelled: draw the classes of the split.
+    """
+    found = {
+        row: [
+            measured_quality(apply, state, images, features, labelled=labelled) for state in states
+        ]
+        for row, (apply, states) in models.items()
+    } | {"training images": [quality_of_images(images, features)]}
+    return {
+        row: {name: np.array([getattr(each, name) for each in seeds]) for name in Quality._fields}
+        for row, seeds in found.items()
+    }
 
 
 def _images(images: Dataset, split: str, count: int | None = None) -> np.ndarray:

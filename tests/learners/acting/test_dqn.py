@@ -42,6 +42,7 @@ def evaluate(practice):
     )
 
 
+@pytest.mark.long
 def test_it_learns_to_eat_cheese_and_avoid_poison(evaluate):
     measured = evaluate(np.arange(101), np.ones(101))
     # 48 squares hold 7.2 points of cheese; a random mouse eats more poison than cheese.

@@ -152,6 +152,7 @@ def test_a_translation_depends_on_its_sentence_alone(learned, text):
     assert len(np.unique(together, axis=0)) > 1
 
 
+@pytest.mark.long
 def test_copying_is_learned_and_translated(text):
     """Teacher-forced loss of a copy task goes to 0, and beam search then copies."""
     learner = learner_of("transformer", optim.adam(2e-2), beams=2)
@@ -210,6 +211,7 @@ def run(text, tmp_path_factory):
     return made, opened
 
 
+@pytest.mark.long
 def test_the_scores_are_in_the_summary_and_evaluated_again(run, text):
     made, opened = run
     test = made.summary["metrics"]["test"]
