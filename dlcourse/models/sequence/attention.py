@@ -18,6 +18,8 @@ import jax.numpy as jnp
 from flax.linen.initializers import Initializer
 from jaxtyping import Array, Bool, Float, Int
 
+from dlcourse.models.sequence import flat
+
 CHUNK = 4  # examples whose scores a CPU holds at once, so that they stay in its cache
 
 Heads = Float[Array, "batch heads length width"]
@@ -124,11 +126,19 @@ class MultiHeadAttention(nn.Module):
     def setup(self) -> None:
         shape = (self.heads, self.features // self.heads)
         into = functools.partial(
-            nn.DenseGeneral, shape, use_bias=self.use_bias, kernel_init=self.kernel_init
+            nn.DenseGeneral,
+            shape,
+            use_bias=self.use_bias,
+            kernel_init=self.kernel_init,
+            dot_general=flat.dot_general,
         )
         self.query, self.key, self.value = into(), into(), into()
         self.out = nn.DenseGeneral(
-            self.features, (-2, -1), use_bias=self.use_bias, kernel_init=self.out_init
+            self.features,
+            (-2, -1),
+            use_bias=self.use_bias,
+            kernel_init=self.out_init,
+            dot_general=flat.dot_general,
         )
         self.drop = nn.Dropout(self.dropout)
 

@@ -8,6 +8,7 @@ import flax.linen as nn
 from flax.linen.initializers import Initializer
 from jaxtyping import Array, Bool, Float, Int
 
+from dlcourse.models.sequence import flat
 from dlcourse.models.sequence.attention import Cache, Mask, MultiHeadAttention
 
 Places = Float[Array, "batch length features"]
@@ -59,7 +60,9 @@ class TransformerLayer(nn.Module):
             self.out_init,
         )
         norm = functools.partial(nn.LayerNorm, epsilon=self.epsilon, use_bias=self.use_bias)
-        dense = functools.partial(nn.Dense, use_bias=self.use_bias)
+        dense = functools.partial(
+            nn.Dense, use_bias=self.use_bias, dot_general=flat.dot_general
+        )
         self.attention, self.attention_norm = attention(), norm()
         if self.crosses:
             self.cross_attention, self.cross_norm = attention(), norm()
