@@ -87,7 +87,7 @@ def through_time(runs: training.Runs) -> dict[str, dict[str, np.ndarray]]:
 
 def powers(config: Config) -> dict[str, np.ndarray]:
     """Of linear networks whose U is s times an orthogonal matrix: powers of s."""
-    width, cell = config.hidden, cells.Cell(1, 1, cells.linear, (0.0,))
+    width, cell = config.hidden, cells.LINEAR
     orthogonal = jax.nn.initializers.orthogonal()(jax.random.key(0), (width, width))
     x = jnp.zeros((1, config.length, 1)).at[:, 0].set(1.0)
     return {

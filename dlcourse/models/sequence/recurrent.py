@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from dlcourse.models.sequence.cells import CELLS, Carry, Cell, Name, Weights
+from dlcourse.models.sequence.cells import CELLS, Carry, Cell, Name, Weights, of_input
+from dlcourse.models.sequence.unrolled import unrolled
 
 Inputs = Float[Array, "batch time inputs"]
 Outputs = Float[Array, "batch time features"]
@@ -46,17 +47,9 @@ def over_time(
         h at every place, and the carry after the last step.
     """
 
-    def step(carry: Carry, inputs: Any) -> tuple[Carry, Any]:
-        x_t, is_real = inputs
-        new = cell.step(weights, carry, x_t)
-        if is_real is None:
-            return new, new[0]
-        kept = is_real[:, None]
-        new = tuple(jnp.where(kept, n, old) for n, old in zip(new, carry, strict=True))
-        return new, jnp.where(kept, new[0], 0.0)
-
     real = None if lengths is None else within(lengths, x.shape[1]).T
-    carry, outputs = jax.lax.scan(step, carry, (jnp.swapaxes(x, 0, 1), real), reverse=reverse)
+    inputs = jnp.swapaxes(x, 0, 1)
+    outputs, carry = unrolled(cell, of_input, reverse, weights, carry, inputs, real)
     return jnp.swapaxes(outputs, 0, 1), carry
 
 

@@ -11,7 +11,7 @@ import pytest
 from dlcourse import models
 from dlcourse.analysis.measure.through_time import gradient_through_time
 from dlcourse.models.sequence import cells
-from dlcourse.models.sequence.cells import CELLS, Cell
+from dlcourse.models.sequence.cells import CELLS
 from dlcourse.models.sequence.recurrent import RecurrentLayer, SequenceNet, over_time, start
 from tests import ROOT
 from tests.fixtures.weights import draw
@@ -170,7 +170,7 @@ def test_low_precision_keeps_the_memory_in_float32():
 
 def test_the_gradient_through_a_linear_network_is_a_power():
     """Of s, if the recurrent kernel is s times an orthogonal one, whatever the inputs."""
-    cell = Cell(1, 1, cells.linear, (0.0,))
+    cell = cells.LINEAR
     orthogonal = np.linalg.qr(draw("recurrent/q", (WIDTH, WIDTH)))[0]
     for scale in (0.9, 1.0, 1.2):
         weights = {"kernel": draw("w", (INPUTS, WIDTH)), "bias": np.zeros(WIDTH, np.float32),
@@ -187,7 +187,7 @@ def test_the_gradient_through_time_is_that_of_the_carry():
     found = gradient_through_time(CELLS["lstm"], weights, x, lambda h: h[:, 0])
 
     def step(flat, x_t):
-        new = cells.lstm(weights, tuple(jnp.split(flat, 2, axis=-1)), x_t)
+        new = CELLS["lstm"].step(weights, tuple(jnp.split(flat, 2, axis=-1)), x_t)
         return jnp.concatenate(new, axis=-1)
 
     flat, jacobians = jnp.zeros((1, 2 * WIDTH)), []
