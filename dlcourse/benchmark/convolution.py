@@ -13,7 +13,6 @@ to a time.
 
 import dataclasses
 import sys
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
+from dlcourse.benchmark.turns import in_turn
 from dlcourse.losses import softmax_cross_entropy
 from dlcourse.models import CIFARModel2, CIFARModel3
 
@@ -167,20 +167,6 @@ def pytorch_step(
     return run
 
 
-def best_times(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """The minimum seconds of each function over `rounds` alternating calls, after a warm-up."""
-    for _ in range(2):
-        for step in steps.values():
-            step()
-    best = dict.fromkeys(steps, float("inf"))
-    for _ in range(rounds):
-        for name, step in steps.items():
-            begun = time.perf_counter()
-            step()
-            best[name] = min(best[name], time.perf_counter() - begun)
-    return best
-
-
 def main() -> None:
     """Runs the comparison and prints a table."""
     from rich.console import Console
@@ -210,7 +196,7 @@ def main() -> None:
         except ModuleNotFoundError as error:
             print(f"error: {error.name} is missing: pip install 'dlcourse[torch]'", file=sys.stderr)
             sys.exit(1)
-        best = best_times(steps, options.rounds)
+        best = {key: min(times) for key, times in in_turn(steps, options.rounds).items()}
         best["dlcourse"] /= STEPS
         pytorch = min(seconds for key, seconds in best.items() if key.startswith("PyTorch"))
         cells = [f"{1e3 * best[column]:.1f}" for column in columns]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -112,7 +113,7 @@ class Transformer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.token, self.drop = nn.Embedding(10_000, 128), nn.Dropout(0.3)
-        self.register_buffer("waves", torch.tensor(np.array(sinusoids(np.arange(32), 128))))
+        self.register_buffer("waves", torch.tensor(np.array(sinusoids(jnp.arange(32), 128))))
         self.encoder = nn.ModuleList(Layer(256, 0.3, F.relu, causal=False) for _ in range(4))
         self.decoder = nn.ModuleList(Layer(256, 0.3, F.relu, crosses=True) for _ in range(4))
         self.encoder_norm, self.decoder_norm = nn.LayerNorm(128), nn.LayerNorm(128)

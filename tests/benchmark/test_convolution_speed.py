@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from dlcourse.benchmark import convolution as benchmark_convolution
-from dlcourse.benchmark.convolution import MODELS, PlainFlax, best_times
+from dlcourse.benchmark.convolution import MODELS, PlainFlax
+from dlcourse.benchmark.turns import in_turn
 from tests.fixtures.weights import draw
 from tests.models.variables import drawn, images
 
@@ -32,7 +33,10 @@ def test_the_plain_twin_is_the_same_function():
 def test_calls_alternate():
     order = []
     steps = {name: lambda name=name: order.append(name) for name in "ab"}
-    assert set(best_times(steps, rounds=2)) == {"a", "b"}
+    assert {name: len(times) for name, times in in_turn(steps, rounds=2).items()} == {
+        "a": 2,
+        "b": 2,
+    }
     assert order == list("abababab")
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 Name = Literal["rnn", "lstm", "gru"]
 Weights = dict[str, Any]
@@ -47,6 +47,11 @@ class Cell(NamedTuple):
 def of_input(weights: Weights, x: Float[Array, "batch inputs"]) -> Gates:
     """`a = x W + b`."""
     return x @ weights["kernel"] + weights["bias"][None, :]
+
+
+def of_token(weights: Weights, token: Int[Array, " batch"]) -> Gates:
+    """`a = T[token]` for a table T with a row for each token, `T = E W + b`."""
+    return weights["table"][token]
 
 
 def of_hidden(weights: Weights, h: Float[Array, "batch features"]) -> Gates:

@@ -8,10 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from dlcourse.models.sequence.cells import CELLS, Carry, Cell, Name, Weights, of_input
+from dlcourse.models.sequence.cells import CELLS, Carry, Cell, Name, Weights, of_input, of_token
 from dlcourse.models.sequence.unrolled import unrolled
 
 Inputs = Float[Array, "batch time inputs"]
+Tokens = Int[Array, "batch time"]
+Embedding = Float[Array, "vocabulary inputs"]
 Outputs = Float[Array, "batch time features"]
 Carries = tuple[tuple[Array, ...], ...]  # of each layer and direction
 
@@ -25,7 +27,7 @@ def over_time(
     cell: Cell,
     weights: Weights,
     carry: Carry,
-    x: Inputs,
+    x: Inputs | Tokens,
     lengths: Int[Array, " batch"] | None = None,
     *,
     reverse: bool = False,
@@ -37,9 +39,9 @@ def over_time(
 
     Args:
         cell: the kind of cell.
-        weights: of the cell.
+        weights: of the cell; of tokens, with the `table` of `cells.of_token`.
         carry: before the first step.
-        x: the inputs.
+        x: the inputs, or tokens.
         lengths: number of real places of each sequence, which are its first; all if not given.
         reverse: from the last real place to the first.
 
@@ -49,7 +51,8 @@ def over_time(
 
     real = None if lengths is None else within(lengths, x.shape[1]).T
     inputs = jnp.swapaxes(x, 0, 1)
-    outputs, carry = unrolled(cell, of_input, reverse, weights, carry, inputs, real)
+    project = of_token if "table" in weights else of_input
+    outputs, carry = unrolled(cell, project, reverse, weights, carry, inputs, real)
     return jnp.swapaxes(outputs, 0, 1), carry
 
 
@@ -70,12 +73,20 @@ class RecurrentLayer(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Inputs, lengths: Int[Array, " batch"] | None = None, carry: Carry | None = None
+        self,
+        x: Inputs | Tokens,
+        lengths: Int[Array, " batch"] | None = None,
+        carry: Carry | None = None,
+        embedding: Embedding | None = None,
     ) -> tuple[Outputs, Carry]:
+        """h at every place, and the last carry; of tokens x if their embedding is given."""
         cell, width = CELLS[self.cell], self.features
-        weights = weights_of(self.param, self.cell, x.shape[-1], width)
+        given = x if embedding is None else embedding
+        weights = weights_of(self.param, self.cell, given.shape[-1], width)
+        if embedding is not None:
+            weights["table"] = of_input(weights, embedding)
         if carry is None:
-            carry = start(self.cell, x.shape[0], width, x.dtype)
+            carry = start(self.cell, x.shape[0], width, given.dtype)
         return over_time(cell, weights, carry, x, lengths, reverse=self.reverse)
 
 
@@ -135,18 +146,23 @@ class Recurrent(nn.Module):
     @nn.compact
     def __call__(
         self,
-        x: Inputs,
+        x: Inputs | Tokens,
         lengths: Int[Array, " batch"] | None = None,
         carries: Carries | None = None,
+        embedding: Embedding | None = None,
         *,
         train: bool = False,
     ) -> tuple[Outputs, Carries]:
         """The outputs at every place, and the last carry of each layer and direction.
 
+        With an embedding E, the first layer reads rows of `E W + b`, computed once for each token
+        of the vocabulary in place of once for each place.
+
         Args:
-            x: the inputs.
+            x: the inputs, or tokens if their embedding is given.
             lengths: number of real places of each sequence; all if not given.
             carries: those before the first step, as a call returns them; zeros if not given.
+            embedding: of the tokens.
             train: whether to drop.
         """
         directions = (False, True) if self.bidirectional else (False,)
@@ -158,10 +174,10 @@ class Recurrent(nn.Module):
             outputs = []
             for reverse in directions:
                 layer = RecurrentLayer(self.cell, features, reverse)
-                output, carry = layer(x, lengths, next(before, None))
+                output, carry = layer(x, lengths, next(before, None), embedding)
                 outputs.append(output)
                 after.append(carry)
-            x = jnp.concatenate(outputs, axis=-1)
+            x, embedding = jnp.concatenate(outputs, axis=-1), None
         return x, tuple(after)
 
 

@@ -60,9 +60,7 @@ class TransformerLayer(nn.Module):
             self.out_init,
         )
         norm = functools.partial(nn.LayerNorm, epsilon=self.epsilon, use_bias=self.use_bias)
-        dense = functools.partial(
-            nn.Dense, use_bias=self.use_bias, dot_general=flat.dot_general
-        )
+        dense = functools.partial(nn.Dense, use_bias=self.use_bias, dot_general=flat.dot_general)
         self.attention, self.attention_norm = attention(), norm()
         if self.crosses:
             self.cross_attention, self.cross_norm = attention(), norm()

@@ -85,3 +85,19 @@ def test_what_does_not_fit_is_refused():
         network.start(1, 12)
     with pytest.raises(UserError, match="3 heads do not divide 8 features"):
         jax.eval_shape(models.GPT(13, 11, 1, 3, 8).init, jax.random.key(0), TOKENS)
+
+
+def test_a_table_of_tokens_is_the_embedding_and_the_first_kernel():
+    """Logits and gradients of the same network whose vocabulary is too large for a table."""
+    network = NETWORKS["lstm"]
+    params = jax.jit(network.init)(jax.random.key(0), TOKENS)
+    layers = network.clone(dropout=1e-9)  # dropout goes through every place
+
+    def total(network, **options):
+        return jax.jit(
+            jax.value_and_grad(lambda p: jnp.mean(network.apply(p, TOKENS, **options) ** 2))
+        )(params)
+
+    found = total(network)
+    expected = total(layers, train=True, rngs={"dropout": jax.random.key(0)})
+    chex.assert_trees_all_close(found, expected, rtol=1e-5, atol=1e-6)

@@ -76,6 +76,37 @@ def test_outputs_carries_and_gradients_are_pytorchs(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_the_gradient_is_that_of_a_plain_loop(kind):
+    """In both directions, with padding, of all weights, the inputs and the first carry."""
+    cell, weights = CELLS[kind], jax.tree.map(jnp.asarray, ours(kind)["RecurrentLayer_0"])
+    first = tuple(jnp.full((4, WIDTH), 0.1 * (k + 1)) for k in range(cell.states))
+
+    def plain(weights, carry, x, reverse):
+        outputs = [None] * 7
+        for t in reversed(range(7)) if reverse else range(7):
+            kept = (t < LENGTHS)[:, None]
+            new = cell.step(weights, carry, x[:, t])
+            carry = tuple(jnp.where(kept, n, old) for n, old in zip(new, carry, strict=True))
+            outputs[t] = jnp.where(kept, carry[0], 0.0)
+        return jnp.stack(outputs, 1), carry
+
+    @jax.jit
+    def slopes(*arrays):
+        def total(outputs, carry):
+            return jnp.sum(jnp.sin(3 * outputs)) + sum(jnp.sum(jnp.cos(state)) for state in carry)
+
+        return [
+            jax.grad(lambda *a, run=run, r=r: total(*run(*a, r)), argnums=(0, 1, 2))(*arrays)
+            for r in (False, True)
+            for run in (plain, lambda w, c, x, r: over_time(cell, w, c, x, LENGTHS, reverse=r))
+        ]
+
+    forward, ours_forward, backward, ours_backward = slopes(weights, first, X)
+    chex.assert_trees_all_close(ours_forward, forward, rtol=1e-5, atol=1e-6)
+    chex.assert_trees_all_close(ours_backward, backward, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_padding_changes_nothing_bit_for_bit(kind):
     """However much there is of it and whatever it holds: outputs, carries, gradients."""
     model = models.Recurrent(kind, (WIDTH, 4), bidirectional=True)

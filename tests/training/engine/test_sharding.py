@@ -119,6 +119,9 @@ def test_rules_reach_parameters_by_their_path():
     assert spec("params/Dense_0/bias", (10,), mesh) == P()
     # An axis that does not divide stays whole.
     assert spec("params/Dense_0/kernel", (7, 10), mesh) == P(None, "tensor")
+    recurrent = "params/Recurrent_0/RecurrentLayer_0"
+    for name in ("kernel", "recurrent_kernel", "bias"):
+        assert not any(spec(f"{recurrent}/{name}", (6, 24)[name == "bias" :], mesh))
     assert (
         sharding.path_name(jax.tree_util.tree_leaves_with_path({"a": [jnp.zeros(1)]})[0][0])
         == "a/0"
