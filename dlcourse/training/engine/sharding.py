@@ -23,8 +23,8 @@ RULES: Sequence[tuple[str, P]] = (
     # part of what they give together, [heads, head features, features].
     (r"(^|/)(query|key|value)/kernel$", P("fsdp", "tensor", None)),
     (r"(?i)attention[^/]*/out/kernel$", P("tensor", None, "fsdp")),
-    # The gates of a recurrent cell lie side by side in the columns and meet entry by entry, and each
-    # step of a loop over time reads the whole kernel, as it does `recurrent_kernel`.
+    # The gates of a recurrent cell lie side by side in the columns and meet entry by entry. Each
+    # step of a loop over time reads the whole kernel, and the recurrent one, which no rule names.
     (r"(^|/)RecurrentLayer_\d+/kernel$", P(None, None)),
     (r"(^|/)kernel$", P("fsdp", "tensor")),  # [..., inputs, outputs]: dense and convolution alike
     (r"(^|/)embedding$", P("tensor", None)),  # [vocabulary, features]
