@@ -12,7 +12,6 @@ annotations are reduced from 480x360 to 240x180, which divides the training time
 
 import io
 import pathlib
-import sys
 import zipfile
 from collections.abc import Iterator
 from importlib.resources.abc import Traversable
@@ -23,7 +22,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from dlcourse.data.masks import check_masks
-from dlcourse.data.tfds import folder
+from dlcourse.data.preparing import command, write
 from dlcourse.errors import UserError
 
 WIDTH, HEIGHT = 240, 180
@@ -105,13 +104,7 @@ def prepare(archive: pathlib.Path, data_dir: pathlib.Path | None = None) -> None
     Raises:
         UserError: the archive does not exist or does not have the expected folders.
     """
-    builder = CamVid(
-        find(archive),
-        data_dir=str(data_dir or folder()),
-        file_format=tfds.core.FileFormat.ARRAY_RECORD,
-    )
-    builder.download_and_prepare()
-    print(f"Prepared in {builder.data_dir}")
+    write(CamVid, find(archive), data_dir)
 
 
 def find(archive: pathlib.Path) -> Traversable:
@@ -152,9 +145,4 @@ def _encoded(image: Image.Image, **options: Any) -> bytes:
 
 
 if __name__ == "__main__":
-    import tyro
-
-    try:
-        tyro.cli(prepare)
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    command(prepare)

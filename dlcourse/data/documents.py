@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from dlcourse.data import tfds
-from dlcourse.data.optional import require
-from dlcourse.data.text import BUNDLED, COPY, bundled, read
+from dlcourse.data.text import BUNDLED, COPY, bundled, kept, read
 from dlcourse.errors import UserError
 
 PARAGRAPHS = 20  # of a text that make a document
@@ -52,8 +51,7 @@ def documents(name: str, *, folder: pathlib.Path | None = None) -> Documents:
     if name == BUNDLED:
         found = _cut([HEADING.sub("", speech) for speech in bundled().split("\n\n")])
     elif name.endswith(".txt"):
-        copy = folder / COPY if folder is not None else None
-        copies[COPY] = read(copy if copy is not None and copy.exists() else pathlib.Path(name))
+        copies[COPY] = read(kept(name, folder))
         found = _cut(re.split(r"\n\s*\n", copies[COPY]))
     else:
         found = [_sentences([BREAK.sub("\n", text)]) for text in _prepared(name)]
@@ -73,9 +71,7 @@ def _sentences(paragraphs: Iterable[str]) -> Document:
 
 
 def _prepared(name: str) -> Iterable[str]:
-    place = tfds.find(name)
-    require("array_record", f"the data set '{name}'")
-    builder = require("tensorflow_datasets", f"the data set '{name}'").builder_from_directory(place)
+    builder = tfds.opened(name)
     split = next((each for each in UNLABELLED if each in builder.info.splits), None)
     if split is None or "text" not in builder.info.features:
         raise UserError(f"The data set '{name}' has no train split with a feature 'text'.")

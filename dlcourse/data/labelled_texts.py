@@ -12,7 +12,6 @@ from jaxtyping import Integer
 from dlcourse.data import opinions, tfds
 from dlcourse.data.dataset import Dataset
 from dlcourse.data.images import Rows
-from dlcourse.data.optional import require
 from dlcourse.data.tokenizer import FILE, Tokenizer
 from dlcourse.errors import UserError
 
@@ -73,12 +72,10 @@ def labelled_texts(
             `[CLS]` and `[SEP]`, or does not number `[PAD]` 0.
     """
     texts, labels, splits, classes = _generated() if name == opinions.NAME else _prepared(name)
-    copy = folder / FILE if folder is not None else None
-    if copy is not None and copy.exists():
-        found = Tokenizer.read(copy)
-    elif tokenizer is not None:
+    found = Tokenizer.kept(folder)
+    if found is None and tokenizer is not None:
         found = tokenizer()
-    else:
+    elif found is None:
         found = Tokenizer.word_pieces((texts[number] for number in splits["train"]), pieces)
     encode = encoder(found, length)
     arrays = encode(texts) | {"label": labels}
@@ -140,9 +137,7 @@ def _generated() -> Any:
 
 def _prepared(name: str) -> Any:
     """The texts and labels of a set, the numbers of its splits, and its classes."""
-    place = tfds.find(name)
-    require("array_record", f"the data set '{name}'")
-    builder = require("tensorflow_datasets", f"the data set '{name}'").builder_from_directory(place)
+    builder = tfds.opened(name)
     features, own = builder.info.features, tfds.own_names(name, builder.info.splits)
     lacking = [feature for feature in ("text", "label") if feature not in features]
     if lacking:

@@ -10,13 +10,12 @@ descriptions", 2016. The raw text of task 1, from github.com/multi30k/dataset: `
 
 import gzip
 import pathlib
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
 
-from dlcourse.data.tfds import folder
+from dlcourse.data.preparing import command, write
 from dlcourse.errors import UserError
 
 PARTS = {"train": "train", "validation": "val", "test": "test_2016_flickr"}  # names of the files
@@ -101,13 +100,7 @@ def prepare(archive: pathlib.Path, data_dir: pathlib.Path | None = None) -> None
     Raises:
         UserError: files are missing or do not fit together.
     """
-    builder = Multi30k(
-        archive,
-        data_dir=str(data_dir or folder()),
-        file_format=tfds.core.FileFormat.ARRAY_RECORD,
-    )
-    builder.download_and_prepare()
-    print(f"Prepared in {builder.data_dir}")
+    write(Multi30k, archive, data_dir)
 
 
 def _file(archive: pathlib.Path, part: str, language: str) -> pathlib.Path | None:
@@ -130,9 +123,4 @@ def _lines(archive: pathlib.Path, part: str, language: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    import tyro
-
-    try:
-        tyro.cli(prepare)
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    command(prepare)

@@ -112,9 +112,8 @@ def sentence_pairs(
     """
     found = documents(name, folder=folder)
     splits = split_documents(found.sentences)
-    if folder is not None and (folder / FILE).exists():
-        tokenizer = Tokenizer.read(folder / FILE)
-    else:
+    tokenizer = Tokenizer.kept(folder)
+    if tokenizer is None:
         tokenizer = Tokenizer.word_pieces(map("\n".join, splits["train"]), vocabulary)
     made = pairs(name, splits, tokenizer, length=length, level=level, stream=stream)
     return dataclasses.replace(made, copies={FILE: tokenizer.json, **found.copies})

@@ -17,14 +17,13 @@ import csv
 import hashlib
 import io
 import pathlib
-import sys
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 import tensorflow_datasets as tfds
 
-from dlcourse.data.tfds import folder
+from dlcourse.data.preparing import command, write
 from dlcourse.errors import UserError
 
 FILE = "rotten_tomatoes_corpus_full.csv.bz2"
@@ -108,19 +107,8 @@ def prepare(archive: pathlib.Path, data_dir: pathlib.Path | None = None) -> None
         UserError: the archive is neither.
     """
     read(archive)  # refused before TFDS makes a folder
-    builder = RottenTomatoes(
-        archive,
-        data_dir=str(data_dir or folder()),
-        file_format=tfds.core.FileFormat.ARRAY_RECORD,
-    )
-    builder.download_and_prepare()
-    print(f"Prepared in {builder.data_dir}")
+    write(RottenTomatoes, archive, data_dir)
 
 
 if __name__ == "__main__":
-    import tyro
-
-    try:
-        tyro.cli(prepare)
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    command(prepare)

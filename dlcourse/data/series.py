@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dlcourse.data.dataset import Dataset, take
-from dlcourse.data.text import SPLITS, read
+from dlcourse.data.text import SPLITS, kept, read
 from dlcourse.data.windows import StreamedWindows
 from dlcourse.errors import UsageError, UserError
 
@@ -103,8 +103,7 @@ def series(
         return windows(name, values, "ppmv", **sizes)
     if not name.endswith(".csv"):
         raise UsageError(f"'{name}' is neither '{BUNDLED}', which is bundled, nor a .csv file.")
-    copy = folder / COPY if folder is not None else None
-    content = read(copy if copy is not None and copy.exists() else pathlib.Path(name))
+    content = read(kept(name, folder, COPY))
     values = _column(name, content, column)
     lacking = np.flatnonzero(np.isnan(values))
     if len(lacking):

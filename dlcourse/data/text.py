@@ -11,7 +11,6 @@ from jaxtyping import Integer
 
 from dlcourse.data import tfds
 from dlcourse.data.dataset import Dataset
-from dlcourse.data.optional import require
 from dlcourse.data.tokenizer import Tokenizer
 from dlcourse.data.windows import StreamedWindows, Windows
 from dlcourse.errors import UsageError, UserError
@@ -67,8 +66,7 @@ def text(
         return characters(name, _cut(bundled()), context=context, stream=stream)
     if not name.endswith(".txt"):
         return characters(name, _prepared(name), context=context, stream=stream)
-    copy = folder / COPY if folder is not None else None
-    content = read(copy if copy is not None and copy.exists() else pathlib.Path(name))
+    content = read(kept(name, folder))
     made = characters(name, _cut(content), context=context, stream=stream)
     return dataclasses.replace(made, copies={COPY: content})
 
@@ -99,6 +97,18 @@ def characters(name: str, parts: Mapping[str, str], *, context: int, stream: boo
         tokenizer=tokenizer,
         parts=tokens,
     )
+
+
+def kept(name: str, folder: pathlib.Path | None, copy: str = COPY) -> pathlib.Path:
+    """The file of a user, or the copy that the folder of a run has of it.
+
+    Args:
+        name: the path of the file.
+        folder: of the run, if there is one.
+        copy: what it calls its copy.
+    """
+    place = folder / copy if folder is not None else None
+    return place if place is not None and place.exists() else pathlib.Path(name)
 
 
 def read(file: pathlib.Path) -> str:
@@ -134,9 +144,7 @@ def bundled() -> str:
 
 def _prepared(name: str) -> dict[str, str]:
     """The texts of the records of each split, one after another."""
-    place = tfds.find(name)
-    require("array_record", f"the data set '{name}'")
-    builder = require("tensorflow_datasets", f"the data set '{name}'").builder_from_directory(place)
+    builder = tfds.opened(name)
     lacking = [split for split in SPLITS if split not in builder.info.splits]
     if lacking or "text" not in builder.info.features:
         what = f"{' and '.join(lacking)} split" if lacking else "feature 'text'"

@@ -88,6 +88,17 @@ def find(name: str) -> pathlib.Path:
     return max(versions, key=_version)
 
 
+def opened(name: str) -> Any:
+    """The builder of a prepared set, whose records are read as TFDS decodes them.
+
+    Raises:
+        UserError: the set is not prepared, or a package is not installed.
+    """
+    place, purpose = find(name), f"the data set '{name}'"
+    require("array_record", purpose)  # TFDS imports it when a file is opened
+    return require("tensorflow_datasets", purpose).builder_from_directory(place)
+
+
 def _command(name: str) -> str:
     build = f"pip install 'dlcourse[prepare]' && tfds build {name} --file_format=array_record"
     return f"{OURS.get(name, build)} --data_dir={folder()}"

@@ -164,6 +164,12 @@ class Tokenizer:
         inner.no_padding()
         return cls(inner.to_str())
 
+    @classmethod
+    def kept(cls, folder: pathlib.Path | None) -> "Tokenizer | None":
+        """The tokenizer in the folder of a run, if there is one."""
+        copy = folder / FILE if folder is not None else None
+        return cls.read(copy) if copy is not None and copy.exists() else None
+
     @functools.cached_property
     def _inner(self) -> Any:
         inner = _library().Tokenizer.from_str(self.json)

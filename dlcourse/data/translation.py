@@ -110,10 +110,8 @@ def translation(
         raise UsageError(f"Source and target are both '{source}'. Choose two languages.")
     numbers = name == NUMBERS
     parts = _numbers(source, target) if numbers else _prepared(name, source, target)
-    copy = folder / FILE if folder is not None else None
-    if copy is not None and copy.exists():
-        tokenizer = Tokenizer.read(copy)
-    else:
+    tokenizer = Tokenizer.kept(folder)
+    if tokenizer is None:
         texts = (text for pair in parts["train"] for text in pair)
         tokenizer = Tokenizer.bpe(texts, vocabulary, SPECIAL)
     made = pairs(f"{name} {source}-{target}", parts, tokenizer, length)
@@ -206,10 +204,8 @@ def _numbers(source: str, target: str) -> dict[str, list[Pair]]:
 
 def _prepared(name: str, source: str, target: str) -> dict[str, list[Pair]]:
     """The two texts of each record."""
-    place = tfds.find(name)
-    require("array_record", f"the data set '{name}'")
+    builder = tfds.opened(name)
     library: Any = require("tensorflow_datasets", f"the data set '{name}'")
-    builder = library.builder_from_directory(place)
     features = builder.info.features
     texts = [key for key, spec in features.items() if isinstance(spec, library.features.Text)]
     for language in (source, target):

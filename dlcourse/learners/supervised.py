@@ -42,7 +42,7 @@ def supervised(
             table of counts to a sum. A mapping: its functions alone.
         regularizer: R, a penalty on the weights; in training metrics it is part of the loss.
         begin: from the model's first variables to those that training begins with, such as
-            `hub.begin_with`.
+            `hub.Encoder.begin`.
     """
     measures, over_set = _measures(metrics_of)
     predict, train = forward(model, rule.policy), forward_in_training(model, rule.policy)
