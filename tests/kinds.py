@@ -75,11 +75,12 @@ class Noisy(nn.Module):
 
 def diffusion(config: Config) -> training.Experiment:
     """Random numbers in every step and in every evaluation."""
-    noise, rule = models.Noise(20), config.rule_of(optim.adam(1e-2))
-    draw = learners.sampler(
-        Noisy(), noise, shape=(8, 8, 1), steps=3, eta=1.0, classes=10, policy=rule.policy
+    task, rule = (
+        learners.Denoising(Noisy(), models.Noise(20), classes=10),
+        config.rule_of(optim.adam(1e-2)),
     )
-    learner = learners.diffusion(Noisy(), rule, noise, draw, classes=10)
+    draw = learners.sampler(task, shape=(8, 8, 1), steps=3, eta=1.0, policy=rule.policy)
+    learner = learners.diffusion(task, rule, draw)
     return training.Experiment(learner, digits(config.stream), monitor="min frechet")
 
 

@@ -64,7 +64,6 @@ from dlcourse.analysis.inspect.path_gradients import integrated_gradients as int
 from dlcourse.analysis.inspect.predictions import classification as classification
 from dlcourse.analysis.inspect.predictions import predict_masks as predict_masks
 from dlcourse.analysis.inspect.predictions import predictions as predictions
-from dlcourse.analysis.inspect.samples import measured_quality as measured_quality
 from dlcourse.analysis.inspect.samples import quality_of_images as quality_of_images
 from dlcourse.analysis.inspect.samples import quality_rows as quality_rows
 from dlcourse.analysis.inspect.samples import sample_grid as sample_grid

@@ -10,6 +10,7 @@ from dlcourse.learners.foundations.logistic_regression import (
 )
 from dlcourse.learners.foundations.perceptron import mistake_bound as mistake_bound
 from dlcourse.learners.foundations.perceptron import perceptron as perceptron
+from dlcourse.learners.generative.diffusion import Denoising as Denoising
 from dlcourse.learners.generative.diffusion import Sampler as Sampler
 from dlcourse.learners.generative.diffusion import diffusion as diffusion
 from dlcourse.learners.generative.diffusion import sampler as sampler

@@ -61,32 +61,27 @@ class Config(training.Config):
     evaluate_every: str = "25%"
 
 
+def denoising(config: Config, images: data.Dataset) -> learners.Denoising:
+    classes = images.num_classes if config.labels else 0
+    network = models.Denoiser(config.features, classes, config.blocks, dropout=config.dropout)
+    return learners.Denoising(
+        network, models.Noise(config.times, config.noise), config.target, classes
+    )
+
+
 def sampler(config: Config, images: data.Dataset, **options: float) -> learners.Sampler:
     """The sampler of a config, with other steps or random ones if given."""
-    classes = images.num_classes if config.labels else 0
-    chosen = {"steps": config.sampling_steps, "guidance": config.guidance}
-    return learners.sampler(
-        models.Denoiser(config.features, classes, config.blocks, dropout=config.dropout),
-        models.Noise(config.times, config.noise),
-        shape=images.shapes["image"],
-        target=config.target,
-        classes=classes,
-        policy=config.rule(images).policy,
-        **(chosen | options),
-    )
+    chosen = {"steps": config.sampling_steps, "guidance": config.guidance} | options
+    shape, policy = images.shapes["image"], config.rule(images).policy
+    return learners.sampler(denoising(config, images), shape=shape, policy=policy, **chosen)
 
 
 def experiment(config: Config) -> training.Experiment:
     images = data.images(config.dataset, stream=config.stream)
-    classes = images.num_classes if config.labels else 0
-    draw = sampler(config, images)
+    task, draw = denoising(config, images), sampler(config, images)
     features = analysis.extractor(config.extractor or config.dataset)
-    network = models.Denoiser(config.features, classes, config.blocks, dropout=config.dropout)
-    learner = learners.diffusion(
-        network, config.rule(images), models.Noise(config.times, config.noise), draw,
-        target=config.target, classes=classes, features=features,
-    )  # fmt: skip
-    labels = np.arange(ROWS * ROWS) % classes if classes else None
+    learner = learners.diffusion(task, config.rule(images), draw, features=features)
+    labels = np.arange(ROWS * ROWS) % task.classes if task.classes else None
     return training.Experiment(
         learner,
         images,

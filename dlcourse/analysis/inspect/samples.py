@@ -85,36 +85,11 @@ def sample_path(
     return animate
 
 
-def measured_quality(
-    apply: Apply,
-    state: State,
-    images: Dataset,
-    features: Extractor,
-    *,
-    split: str = "test",
-    labelled: bool = False,
-) -> Quality:
-    """The quality of as many samples as a split has images.
-
-    Args:
-        apply: as in `samples`.
-        state: the learner's.
-        images: the data set.
-        features: where they are compared.
-        split: of the real images.
-        labelled: draw the classes of the split.
-    """
-    real = _images(images, split)
-    labels = images.labels(split) if labelled else None
-    made = samples(apply, state, len(real), labels=labels)
-    return quality(_features(features, real), _features(features, made))
-
-
 def quality_of_images(images: Dataset, features: Extractor, *, split: str = "test") -> Quality:
     """The quality of as many training images in place of samples: the best to be expected."""
     real = _images(images, split)
-    train = _images(images, "train", len(real))
-    return quality(_features(features, real), _features(features, train))
+    describe = _describer(features)
+    return quality(describe(real), describe(_images(images, "train", len(real))))
 
 
 def quality_rows(
@@ -126,17 +101,22 @@ def quality_rows(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Rows of a table: the quality of models on the test split, and of training images.
 
+    A model draws as many samples as the split has images.
+
     Args:
-        models: by row, what draws samples and the state of each seed.
+        models: by row, what draws samples (see `samples`) and the state of each seed.
         images: the data set.
         features: where they are compared.
         labelled: draw the classes of the split.
     """
+    describe, real = _describer(features), _images(images, "test")
+    expected, labels = describe(real), images.labels("test") if labelled else None
+
+    def of(apply: Apply, state: State) -> Quality:
+        return quality(expected, describe(samples(apply, state, len(real), labels=labels)))
+
     found = {
-        row: [
-            measured_quality(apply, state, images, features, labelled=labelled) for state in states
-        ]
-        for row, (apply, states) in models.items()
+        row: [of(apply, state) for state in states] for row, (apply, states) in models.items()
     } | {"training images": [quality_of_images(images, features)]}
     return {
         row: {name: np.array([getattr(each, name) for each in seeds]) for name in Quality._fields}
@@ -151,7 +131,12 @@ def _images(images: Dataset, split: str, count: int | None = None) -> np.ndarray
     return np.asarray(images.prepare(images.read(numbers))["image"])
 
 
-def _features(features: Extractor, images: np.ndarray) -> np.ndarray:
+def _describer(features: Extractor) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from images to features, compiled once for chunks of one size."""
     run = jax.jit(features.__call__)
-    chunks = np.array_split(images, -(-len(images) // CHUNK))
-    return np.concatenate([np.asarray(run(chunk)) for chunk in chunks])
+
+    def describe(images: np.ndarray) -> np.ndarray:
+        chunks = np.array_split(images, -(-len(images) // CHUNK))
+        return np.concatenate([np.asarray(run(chunk)) for chunk in chunks])
+
+    return describe

@@ -1,7 +1,7 @@
 """Diffusion models: learning to take noise away, and sampling by taking all of it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -14,20 +14,34 @@ from dlcourse.learners.generative.sampled import Features, frechet, from_each, p
 from dlcourse.learners.rule import HONOURS, forward, forward_in_training, start, update
 from dlcourse.models.generative.noise import Noise, Sampled, Target, sample
 
+
+class Denoising(NamedTuple):
+    """What a network is trained to do.
+
+    Attributes:
+        model: `model({"image", "step", "label"}, train=...)`, such as a `models.Denoiser`.
+        noise: the schedule.
+        target: what it predicts.
+        classes: number of classes that it knows; 0 for none.
+    """
+
+    model: nn.Module
+    noise: Noise
+    target: Target = "epsilon"
+    classes: int = 0
+
+
 # (state, batch, key) -> images in [0, 1], and those on the way
 Sampler = Callable[[Trained, Batch, Any], Sampled]
 
 
 def sampler(
-    model: nn.Module,
-    noise: Noise,
+    task: Denoising,
     *,
     shape: tuple[int, ...],
-    target: Target = "epsilon",
     steps: int = 50,
     eta: float = 0.0,
     guidance: float = 1.0,
-    classes: int = 0,
     policy: Policy = Policy(),
 ) -> Sampler:
     """A function that samples images in [0, 1], one for each `index` of a batch.
@@ -41,19 +55,17 @@ def sampler(
     the range of images.
 
     Args:
-        model: a `models.Denoiser` or the like.
-        noise: the schedule that it was trained with.
+        task: what the network was trained to do.
         shape: height, width and channels of an image.
-        target: what it predicts.
         steps: number of steps.
         eta: randomness of the steps: 0 for DDIM, 1 for DDPM.
         guidance: s.
-        classes: number of classes that the model knows.
         policy: the precision.
 
     Raises:
         UserError: guidance of a model without classes.
     """
+    model, noise, target, classes = task
     if guidance != 1 and not classes:
         raise UserError(f"Guidance of {guidance:g} needs a model that was trained with labels.")
     predict = forward(model, policy)
@@ -85,13 +97,10 @@ def sampler(
 
 
 def diffusion(
-    model: nn.Module,
+    task: Denoising,
     rule: Rule,
-    noise: Noise,
     draw: Sampler,
     *,
-    target: Target = "epsilon",
-    classes: int = 0,
     without_label: float = 0.1,
     features: Features = pixels,
 ) -> Learner:
@@ -107,15 +116,13 @@ def diffusion(
     one; with `latent`, from this noise.
 
     Args:
-        model: `model({"image", "step", "label"}, train=...)`, such as a `models.Denoiser`.
+        task: the network and y; without classes it is trained without labels.
         rule: the optimizer and the policy, `config.rule(data)`.
-        noise: the schedule.
-        draw: the `sampler` of the same model.
-        target: y.
-        classes: number of classes that the model knows; 0 trains without labels.
+        draw: a `sampler` of the same task.
         without_label: probability with which a training image has no label, for guidance.
         features: where samples and images are compared.
     """
+    model, noise, target, classes = task
     predict, train = forward(model, rule.policy), forward_in_training(model, rule.policy)
 
     def noised(x: Any, keys: Any) -> tuple[Any, Any, Any]:

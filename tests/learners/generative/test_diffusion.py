@@ -32,9 +32,11 @@ class Zero(nn.Module):
         return 0.0 * self.param("w", nn.initializers.ones_init(), (1,))[0] * inputs["image"]
 
 
-def sampler(model=None, **options):
-    given = {"shape": SHAPE, "classes": CLASSES, "steps": 4} | options
-    return learners.sampler(model or Linear(), NOISE, **given)
+TASK = learners.Denoising(Linear(), NOISE, classes=CLASSES)
+
+
+def sampler(task=TASK, **options):
+    return learners.sampler(task, **({"shape": SHAPE, "steps": 4} | options))
 
 
 def batch(count):
@@ -50,7 +52,7 @@ def batch(count):
 @pytest.fixture(scope="module")
 def made():
     rule = Rule(optim.adam(1e-2))
-    learner = learners.diffusion(Linear(), rule, NOISE, sampler(eta=1.0), classes=CLASSES)
+    learner = learners.diffusion(TASK, rule, sampler(eta=1.0))
     return learner, jax.jit(learner.init)(jax.random.key(0), batch(6))
 
 
@@ -103,9 +105,8 @@ def test_guidance_1_is_the_conditional_model_and_0_knows_no_class(made, key):
 @pytest.mark.parametrize("target", ["epsilon", "v"])
 def test_the_loss_of_a_network_that_predicts_nothing(target):
     """Of ε it is E ε² = 1; of v it is E (√ᾱ ε - √(1 - ᾱ) x)² = ᾱ + (1 - ᾱ) x² for images ±1."""
-    learner = learners.diffusion(
-        Zero(), Rule(optim.adam(1e-2)), NOISE, sampler(Zero()), target=target
-    )
+    task = learners.Denoising(Zero(), NOISE, target)
+    learner = learners.diffusion(task, Rule(optim.adam(1e-2)), sampler(task))
     given = batch(2000) | {"image": jnp.ones((2000, *SHAPE))}
     state = learner.init(jax.random.key(0), given)
     found = jax.jit(learner.evaluate)(state, given)["loss"]
@@ -116,9 +117,8 @@ def test_labels_are_sometimes_left_out(made, key):
     """The embedding of no class learns only if some training images have none."""
     moved = []
     for share in (0.0, 0.5):
-        learner = learners.diffusion(
-            Linear(), Rule(optim.sgd(1.0)), NOISE, sampler(), classes=CLASSES, without_label=share
-        )
+        rule = Rule(optim.sgd(1.0))
+        learner = learners.diffusion(TASK, rule, sampler(), without_label=share)
         state = learner.init(jax.random.key(0), batch(30))
         after = jax.jit(learner.step)(state, batch(30), key)[0]
         change = after.params["Embed_1"]["embedding"] - state.params["Embed_1"]["embedding"]
@@ -128,4 +128,4 @@ def test_labels_are_sometimes_left_out(made, key):
 
 def test_guidance_without_labels_is_refused():
     with pytest.raises(UserError, match=r"Guidance of 2 needs a model that was trained with label"):
-        sampler(classes=0, guidance=2.0)
+        sampler(TASK._replace(classes=0), guidance=2.0)
