@@ -114,7 +114,8 @@ def report(runs: training.Runs) -> analysis.Report:
     distances = np.stack([rows[row]["frechet"] for row in chains if row != whole])
     lines = {whole: full, "training images": float(rows["training images"]["frechet"][0])}
     curve = {"DDIM": (np.array(STEPS), distances)}
-    return analysis.Report(table, {"steps": analysis.draw_variants(curve, "distance", lines)})
+    steps = analysis.draw_variants(curve, "Fréchet distance", lines, "sampling steps")
+    return analysis.Report(table, {"steps": steps})
 
 
 if __name__ == "__main__":
