@@ -150,7 +150,7 @@ KINDS = {name: once(kind) for name, kind in {
 }.items()}  # fmt: skip
 
 # The default run keeps the promises with these, CI with all.
-QUICK = ("classifier", "batch_norm", "gan", "dqn", "attention")
+QUICK = ("classifier", "dqn", "attention")
 
 
 def each_kind(quick: Sequence[str] = QUICK) -> list[Any]:

@@ -27,6 +27,7 @@ FROZEN = {
     "diffusion": "Dense_0",
     "recurrent": "network/RecurrentLayer_0/kernel",
     "attention": "blocks_0/attention/",
+    "flow": "inner/layers_0/",
 }
 
 

@@ -88,6 +88,7 @@ class After(Interruption):
         return self.left < 0
 
 
+@pytest.mark.long
 def test_pruning_survives_a_stop_and_a_crash(pruned, tmp_path):
     """A run that goes on is told of its evaluations again, whether or not they were saved."""
     options = {

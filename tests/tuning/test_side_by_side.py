@@ -98,6 +98,7 @@ def test_trials_side_by_side_are_the_runs_they_stand_for(tmp_path):
     assert {json.loads(row)["split"] for row in rows} == {"train", "validation"}
 
 
+@pytest.mark.long
 def test_patience_and_seeds_side_by_side(tmp_path):
     """Each member keeps its own best weights; a value is the mean over the seeds."""
     config = Config(steps=30, evaluate_every="3 steps", patience=2, seeds=2, seed=5)

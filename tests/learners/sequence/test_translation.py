@@ -48,7 +48,9 @@ def compiled(name, beams):
     return jax.jit(learner_of(name, beams=beams).apply)
 
 
-@pytest.fixture(scope="module", params=["transformer", "attention"])
+@pytest.fixture(
+    scope="module", params=["transformer", pytest.param("attention", marks=pytest.mark.long)]
+)
 def learned(request, text):
     """A learner and a state whose weights are not small."""
     learner = learner_of(request.param)
@@ -234,6 +236,7 @@ def test_the_scores_are_in_the_summary_and_evaluated_again(run, text):
     assert set(signatures) < set(again["validation"])
 
 
+@pytest.mark.long
 def test_translations_and_attention_are_drawn(run):
     made, _ = run
     drawn = {file.name for file in (made.folder / "figures").iterdir()}

@@ -128,7 +128,8 @@ def test_padding_changes_nothing_bit_for_bit(kind):
     assert not np.any(more_outputs[:, 7:])
     chex.assert_trees_all_equal(more_carries, carries)
     chex.assert_trees_all_close(more_slopes, slopes, rtol=1e-6)
-    for row, length in enumerate(LENGTHS):
+    for row in (1, 2):  # of three steps, of one
+        length = LENGTHS[row]
         alone, last = jax.jit(model.apply)({"params": params}, X[row : row + 1, :length])
         np.testing.assert_allclose(outputs[row, :length], alone[0], rtol=1e-5, atol=1e-6)
         for carry, expected in zip(carries, last, strict=True):

@@ -98,6 +98,9 @@ SOURCE = jnp.array([[3, 4, 5, 6, 7], [8, 9, 0, 0, 0]])
 TARGET = jnp.array([[1, 7, 6, 5], [1, 9, 8, 2]])
 
 
+APPLY = jax.jit(MODEL.apply)
+
+
 @pytest.fixture(scope="module")
 def params():
     made = jax.jit(MODEL.init)(jax.random.key(0), {"source": SOURCE, "target": TARGET})
@@ -105,20 +108,16 @@ def params():
 
 
 def logits_of(params, source, target):
-    return jax.jit(MODEL.apply)(params, {"source": source, "target": target})
+    return APPLY(params, {"source": source, "target": target})
 
 
 def test_the_cache_gives_what_the_whole_target_gives(params):
-    @jax.jit
-    def decoded(params):
-        state, found = MODEL.apply(params, SOURCE, 6, method="start"), []
-        for place in range(4):
-            part = TARGET[:, place : place + 1]
-            logits, state = MODEL.apply(params, part, state, place, method="decode")
-            found.append(logits)
-        return jnp.concatenate(found, axis=1)
-
-    close(decoded(params), logits_of(params, SOURCE, TARGET))
+    decode = jax.jit(functools.partial(MODEL.apply, method="decode"))
+    state, found = MODEL.apply(params, SOURCE, 6, method="start"), []
+    for place in range(4):
+        logits, state = decode(params, TARGET[:, place : place + 1], state, place)
+        found.append(logits)
+    close(np.concatenate(found, axis=1), logits_of(params, SOURCE, TARGET))
 
 
 def test_padding_of_the_source_changes_nothing(params):

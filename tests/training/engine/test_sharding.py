@@ -19,7 +19,7 @@ from tests.kinds import KINDS, each_kind
 
 BIG = "data=2,fsdp=2,tensor=2"
 MESHES = {"data=1": 1, "fsdp=2": 2, "data=2,tensor=2": 4, BIG: 8}  # and their devices
-QUICK = ("classifier", "batch_norm", "attention")  # kinds that the default run trains
+QUICK = ("classifier", "attention")  # kinds that the default run trains
 OTHERS = tuple(kind for kind in KINDS if kind not in QUICK)
 
 

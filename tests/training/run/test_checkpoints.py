@@ -212,6 +212,7 @@ def mounted(script, tmp_path):
     return done
 
 
+@pytest.mark.long
 @needs_mounts
 def test_a_disk_that_is_full_when_saving(tmp_path):
     """One line names the cause; with room again the same command finishes the run."""

@@ -161,7 +161,7 @@ def test_a_summary_counts_the_parameters_of_one_member(tmp_path, without_curves)
             jax.eval_shape(network.init, jax.random.key(0), jnp.zeros(shape))["params"]
         )
     )
-    assert training.run(made, config, name="gan").summary["parameters"] == expected
+    assert training.run(made, config, name="gan", silent=True).summary["parameters"] == expected
 
     def descent(rate):
         return learners.descent(lambda x: x @ x, Rule(optim.sgd(rate)), (1.0, 2.0), steps=2)

@@ -35,6 +35,7 @@ def test_seeds_side_by_side_equal_separate_runs(tmp_path):
     assert together.summary["parameters"] == alone.summary["parameters"]
 
 
+@pytest.mark.long
 def test_a_stopped_population_resumes_exactly(tmp_path, monkeypatch):
     expected = train("gan", tmp_path / "whole", seeds=2)
     with monkeypatch.context() as patched, pytest.raises(Interrupted):
