@@ -16,6 +16,7 @@ from dlcourse.learners.generative.diffusion import diffusion as diffusion
 from dlcourse.learners.generative.diffusion import sampler as sampler
 from dlcourse.learners.generative.flow import flow as flow
 from dlcourse.learners.generative.gan import gan as gan
+from dlcourse.learners.generative.vae import vae as vae
 from dlcourse.learners.measured import measured as measured
 from dlcourse.learners.sequence.bert import pretraining as pretraining
 from dlcourse.learners.sequence.language_model import language_model as language_model

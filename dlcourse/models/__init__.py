@@ -28,6 +28,7 @@ from dlcourse.models.generative.gan import Discriminator as Discriminator
 from dlcourse.models.generative.gan import Generator as Generator
 from dlcourse.models.generative.gated import GatedConvNet as GatedConvNet
 from dlcourse.models.generative.noise import Noise as Noise
+from dlcourse.models.generative.vae import VAE as VAE
 from dlcourse.models.sequence import attention as attention
 from dlcourse.models.sequence.attention import MultiHeadAttention as MultiHeadAttention
 from dlcourse.models.sequence.beam import beam_search as beam_search
