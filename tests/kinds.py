@@ -94,6 +94,14 @@ def flow(config: Config) -> training.Experiment:
     return training.Experiment(learner, images)
 
 
+def vae(config: Config) -> training.Experiment:
+    """Two networks in one model, whose bound draws binary pixels and latents."""
+    model = models.VAE((8, 8, 1), 3, (9,))
+    rule = config.rule_of(optim.adam(1e-2))
+    learner = learners.vae(model, rule, binarise="dynamic", draws=2)
+    return training.Experiment(learner, digits(config.stream))
+
+
 def dqn(config: Config) -> training.Experiment:
     """A learner that makes its own data."""
     game = environments.MouseGame(size=5, duration=20)
@@ -147,6 +155,7 @@ def once(experiment):
 KINDS = {name: once(kind) for name, kind in {
     "classifier": classifier, "batch_norm": batch_norm, "gan": gan, "dqn": dqn,
     "recurrent": recurrent, "attention": attention, "diffusion": diffusion, "flow": flow,
+    "vae": vae,
 }.items()}  # fmt: skip
 
 # The default run keeps the promises with these, CI with all.

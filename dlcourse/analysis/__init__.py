@@ -28,6 +28,8 @@ from dlcourse.analysis.draw.forecasts import draw_errors_ahead as draw_errors_ah
 from dlcourse.analysis.draw.forecasts import draw_forecasts as draw_forecasts
 from dlcourse.analysis.draw.gradient_checks import draw_checks as draw_checks
 from dlcourse.analysis.draw.hidden import draw_hidden as draw_hidden
+from dlcourse.analysis.draw.latents import draw_codes as draw_codes
+from dlcourse.analysis.draw.latents import draw_rows as draw_rows
 from dlcourse.analysis.draw.linear import draw_agreement as draw_agreement
 from dlcourse.analysis.draw.linear import draw_templates as draw_templates
 from dlcourse.analysis.draw.masks import draw_class_iou as draw_class_iou
@@ -59,6 +61,9 @@ from dlcourse.analysis.inspect.channels import check_channels as check_channels
 from dlcourse.analysis.inspect.channels import saliency as saliency
 from dlcourse.analysis.inspect.connections import connections as connections
 from dlcourse.analysis.inspect.hidden import hidden_tokens as hidden_tokens
+from dlcourse.analysis.inspect.latents import show_codes as show_codes
+from dlcourse.analysis.inspect.latents import show_reconstructions as show_reconstructions
+from dlcourse.analysis.inspect.latents import show_walks as show_walks
 from dlcourse.analysis.inspect.path_gradients import expected_gradients as expected_gradients
 from dlcourse.analysis.inspect.path_gradients import integrated_gradients as integrated_gradients
 from dlcourse.analysis.inspect.predictions import classification as classification

@@ -25,6 +25,7 @@ FROZEN = {
     "gan": "discriminator/Dense_0",
     "dqn": "Dense_0",
     "diffusion": "Dense_0",
+    "vae": "decoder/Dense_0",
     "recurrent": "network/RecurrentLayer_0/kernel",
     "attention": "blocks_0/attention/",
     "flow": "inner/layers_0/",

@@ -22,9 +22,9 @@ def draw_grid(
         columns: of the grid.
         title: of the figure, if any.
     """
-    picture = _picture(images, columns)
-    figure, panel = _empty(picture, INCHES / images.shape[2], title)
-    figures.image(panel, picture)
+    shown = picture(images, columns)
+    figure, panel = _empty(shown, INCHES / images.shape[2], title)
+    figures.image(panel, shown)
     return figure
 
 
@@ -45,7 +45,7 @@ def animate_grid(
     from matplotlib.animation import FuncAnimation
 
     chosen = np.unique(np.linspace(0, len(frames) - 1, 60).round().astype(int))
-    pictures = [_picture(frames[number], columns) for number in chosen]
+    pictures = [picture(frames[number], columns) for number in chosen]
     figure, panel = _empty(pictures[0], inches / frames.shape[3], "")
     shown = figures.image(panel, pictures[0])
     interval = 1000 * seconds / len(pictures)
@@ -71,23 +71,23 @@ def animate_files(files: Sequence[pathlib.Path], seconds: float = 4.0) -> Any:
     return animate_grid(pictures[:, None].astype(np.float32) / 255, 1, seconds, inches=6.0)
 
 
-def _picture(images: Float[np.ndarray, "n height width channels"], columns: int) -> np.ndarray:
-    """One picture, which is drawn much faster than a panel for each image."""
+def picture(images: Float[np.ndarray, "n height width channels"], columns: int) -> np.ndarray:
+    """Images as one picture, which is drawn much faster than a panel for each image."""
     _, height, width, channels = images.shape
     rows, gap = -(-len(images) // columns), max(1, height // 10)
-    picture = np.ones(
+    whole = np.ones(
         (rows * (height + gap) - gap, columns * (width + gap) - gap, channels), np.float32
     )
     for place, image in enumerate(np.clip(images, 0.0, 1.0)):
         row, column = divmod(place, columns)
         top, left = row * (height + gap), column * (width + gap)
-        picture[top : top + height, left : left + width] = image
-    return picture
+        whole[top : top + height, left : left + width] = image
+    return whole
 
 
-def _empty(picture: np.ndarray, scale: float, title: str) -> tuple[Any, Any]:
+def _empty(shown: np.ndarray, scale: float, title: str) -> tuple[Any, Any]:
     """A figure for a picture, with `scale` inches a pixel."""
-    rows, columns, _ = picture.shape
+    rows, columns, _ = shown.shape
     figure, ((panel,),) = figures.new(width=scale * columns, height=scale * rows, grid=False)
     if title:
         figure.set_figheight(figure.get_figheight() + 0.4)

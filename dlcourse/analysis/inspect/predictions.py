@@ -16,8 +16,10 @@ from dlcourse.learner import Apply, Batch, State
 
 def predictions(
     apply: Apply, state: State, data: Dataset, split: str = "test", batch_size: int = 250
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Any, np.ndarray]:
     """Outputs and labels of every example of a split, in its order: `[n, ...]` and `[n]`.
+
+    Outputs are an array, or a dict of arrays.
 
     Args:
         apply: the learner's forward pass, compiled once for each set it is used with.
@@ -27,14 +29,15 @@ def predictions(
     outputs, labels = [], []
     for row in indices:
         batch = jax.tree.map(jnp.asarray, data.read(row))
-        outputs.append(np.asarray(_forward(apply, data.prepare, state, batch)))
+        outputs.append(jax.device_get(_forward(apply, data.prepare, state, batch)))
         labels.append(np.asarray(batch["label"]))
     counts = mask.reshape(-1) > 0
-    return np.concatenate(outputs)[counts], np.concatenate(labels)[counts]
+    whole = jax.tree.map(lambda *parts: np.concatenate(parts)[counts], *outputs)
+    return whole, np.concatenate(labels)[counts]
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _forward(apply: Apply, prepare: Callable, state: State, batch: Batch) -> jax.Array:
+def _forward(apply: Apply, prepare: Callable, state: State, batch: Batch) -> Any:
     """The outputs of a batch as it was read; compiled once for all figures of a model."""
     return apply(state, prepare(batch), jax.random.key(0))
 

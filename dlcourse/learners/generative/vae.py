@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from dlcourse import metrics, streams
+from dlcourse.errors import UserError
 from dlcourse.learner import Batch, Learner, Metrics, Rule, Trained
 from dlcourse.learners.generative.sampled import Features, frechet, from_each
 from dlcourse.learners.rule import HONOURS, cast, start, update
@@ -31,8 +32,9 @@ def vae(
 
         nll_iwae_{k} = -log(1/k Σ_i p(x, z_i) / q(z_i | x)),    z_i ~ q(z | x)
 
-    `apply` gives the reconstruction of each `image` of the batch from the mean of q, else the
-    decoded images of `latent`, else one sample for each number in `index`, drawn from the key.
+    `apply` gives the mean image of each `latent` of the batch, or of latents drawn from the key for
+    each number in `index`. If the batch holds images, it gives `{"latent", "reconstruction"}`: the
+    mean of q, and its mean image.
 
     Args:
         model: the network.
@@ -41,13 +43,17 @@ def vae(
             a number sets pixels above it to 1, None takes images as they are. The bounds of two
             binarisations are not comparable.
         draws: k, of evaluation.
-        features: if given, evaluation draws a sample for each image and adds their Fréchet distance
-            in these features, `frechet`.
+        features: if given, evaluation draws the mean image of a latent for each image and adds
+            their Fréchet distance in these features, `frechet`.
+
+    Raises:
+        UserError: on use, if colour images are to be binarised.
     """
     policy = rule.policy
 
     def run(params: Any, *inputs: jax.Array, method: str | None = None) -> Any:
-        return model.apply({"params": cast(params, policy)}, *cast(inputs, policy), method=method)
+        """Inputs are not cast: grey pixels and the terms of the bound keep float32."""
+        return model.apply({"params": cast(params, policy)}, *inputs, method=method)
 
     def binary(image: jax.Array, keys: Any) -> jax.Array:
         if binarise is None:
@@ -59,10 +65,14 @@ def vae(
 
     def init(key: Any, batch: Batch) -> Trained:
         image = batch["image"][:1]
+        if binarise is not None and image.shape[-1] != 1:
+            raise UserError(
+                f"Binary pixels are made of grey images; these have {image.shape[-1]} channels."
+            )
         return start(rule, model.init(key, image, jnp.zeros((1, model.latent))))
 
     def bound(params: Any, x: jax.Array, keys: Any, mask: jax.Array | None) -> Metrics:
-        _, log_likelihood, kl = run(params, x, from_each(keys, (model.latent,)))
+        log_likelihood, kl = run(params, x, from_each(keys, (model.latent,)))
         return {
             "loss": metrics.mean(kl - log_likelihood, mask),
             "reconstruction": metrics.mean(-log_likelihood, mask),
@@ -77,9 +87,12 @@ def vae(
         return found.pop("loss"), (found, model_state)
 
     def importance_weighted(params: Any, x: jax.Array, keys: Any) -> jax.Array:
+        moments = run(params, x, method="encode")
+
         def add(total: jax.Array, number: jax.Array) -> tuple[jax.Array, None]:
             of_draw = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, number)
-            log_weight = run(params, x, from_each(of_draw, (model.latent,)), method="log_weight")
+            noise = from_each(of_draw, (model.latent,))
+            log_weight = run(params, x, *moments, noise, method="log_weight")
             return jnp.logaddexp(total, log_weight), None
 
         nothing = jnp.full(x.shape[:1], -jnp.inf)
@@ -95,18 +108,19 @@ def vae(
             found[f"nll_iwae_{draws}"] = metrics.mean(-log_p, mask)
         if features is not None:
             z = from_each(streams.of_examples("latent", index), (model.latent,))
-            found["frechet"] = frechet(features, x, run(state.weights, z, method="decode"), mask)
+            samples = run(state.weights, z, method="decode")
+            found["frechet"] = frechet(features, batch["image"], samples, mask)
         return found
 
-    def apply(state: Trained, batch: Batch, key: Any) -> jax.Array:
-        if "image" in batch:
-            image = batch["image"]
-            x = binary(image, streams.for_each(key, batch.get("index", jnp.arange(len(image)))))
-            z, _ = run(state.weights, x, method="encode")
-        elif "latent" in batch:
-            z = batch["latent"]
-        else:
+    def apply(state: Trained, batch: Batch, key: Any) -> Any:
+        if "latent" in batch:
+            return run(state.weights, batch["latent"], method="decode")
+        if "image" not in batch:
             z = from_each(streams.for_each(key, batch["index"]), (model.latent,))
-        return run(state.weights, z, method="decode")
+            return run(state.weights, z, method="decode")
+        image = batch["image"]
+        x = binary(image, streams.for_each(key, batch.get("index", jnp.arange(len(image)))))
+        z, _ = run(state.weights, x, method="encode")
+        return {"latent": z, "reconstruction": run(state.weights, z, method="decode")}
 
     return Learner(init, update(rule, loss_of), evaluate, apply, HONOURS)

@@ -11,12 +11,14 @@ import pytest
 import scipy.stats
 
 from dlcourse import data, learners, metrics, models, optim
-from dlcourse.learner import Rule
+from dlcourse.errors import UserError
+from dlcourse.learner import Policy, Rule
 
 RULE = Rule(optim.sgd(0.01))
 # x = W z + b + noise, whose likelihood is N(b, W W^T + σ² I).
 LINEAR = models.VAE((2, 2, 1), 2, (), "gaussian", lambda x: x)
 BINARY = models.VAE((8, 8, 1), 3, (16,))
+LOW = models.VAE((8, 8, 1), 3, (16,), "gaussian")
 
 
 @functools.cache
@@ -68,12 +70,12 @@ def test_kl_sums_over_latents_and_reconstruction_over_pixels(digits):
     x = (digits["image"] > 0.5).astype(jnp.float32)
     noise = jax.random.normal(jax.random.key(0), (24, 3))
     variables = BINARY.init(jax.random.key(0), x, noise)
-    image, log_likelihood, kl = BINARY.apply(variables, x, noise)
+    log_likelihood, kl = BINARY.apply(variables, x, noise)
+    mean, log_variance = BINARY.apply(variables, x, method="encode")
+    image = BINARY.apply(variables, mean + jnp.exp(log_variance / 2) * noise, method="decode")
     expected = scipy.stats.bernoulli(np.asarray(image, np.float64)).logpmf(np.asarray(x))
     np.testing.assert_allclose(log_likelihood, expected.sum((1, 2, 3)), rtol=1e-4)
-    mean, log_variance = (
-        np.asarray(a, np.float64) for a in BINARY.apply(variables, x, method="encode")
-    )
+    mean, log_variance = (np.asarray(a, np.float64) for a in (mean, log_variance))
     z = mean + np.exp(log_variance / 2) * np.random.default_rng(0).normal(size=(20_000, 24, 3))
     q = scipy.stats.norm(mean, np.exp(log_variance / 2)).logpdf(z).sum(-1)
     monte_carlo = (q - scipy.stats.norm.logpdf(z).sum(-1)).mean(0)
@@ -84,14 +86,13 @@ def test_apply_reconstructs_decodes_and_samples(digits):
     learner = learners.vae(BINARY, RULE, binarise="dynamic")
     state, key = learner.init(jax.random.key(0), digits), jax.random.key(1)
     image = digits["image"]
-    assert learner.apply(state, {"image": image}, key).shape == image.shape
-    z = jnp.zeros((2, 3))
-    decoded = learner.apply(state, {"latent": z}, key)
-    np.testing.assert_array_equal(decoded[0], decoded[1])
-    samples = learner.apply(state, {"index": jnp.arange(4)}, key)
-    np.testing.assert_allclose(
-        samples[2:], learner.apply(state, {"index": jnp.arange(2, 4)}, key), rtol=1e-5
-    )
+    apply = jax.jit(learner.apply)
+    found = apply(state, {"image": image}, key)
+    again = apply(state, {"latent": found["latent"]}, key)
+    np.testing.assert_allclose(found["reconstruction"], again, rtol=1e-5)
+    assert again.shape == image.shape
+    samples, some = (apply(state, {"index": jnp.arange(i, 4)}, key) for i in (0, 2))
+    np.testing.assert_allclose(samples[2:], some, rtol=1e-5)
 
 
 def test_the_network_of_burda_has_its_published_size():
@@ -115,3 +116,28 @@ def test_dynamic_binarisation_has_the_grey_level_as_its_mean():
     # -log p(x) = softplus(1) - x, so the mean tells how often x is 1.
     ones = float(nn.softplus(1.0)) - found["reconstruction"]
     assert abs(ones - 0.3) < 4 * math.sqrt(0.3 * 0.7 / 4000)
+
+
+def test_low_precision_leaves_the_terms_in_float32(digits):
+    """Networks compute in bfloat16; grey pixels and the sums over them are not rounded to it."""
+    low = learners.vae(LOW, RULE._replace(policy=Policy("bfloat16")))
+    exact = learners.vae(LOW, RULE)
+    state = exact.init(jax.random.key(0), digits)
+    text = str(jax.make_jaxpr(low.evaluate)(state, digits))
+    products = [line for line in text.splitlines() if "dot_general" in line]
+    assert len(products) == 4
+    assert all(":bf16" in line for line in products)
+    expected, found = (jax.jit(each.evaluate)(state, digits) for each in (exact, low))
+    for name, value in found.items():
+        assert value.total.dtype == jnp.float32
+        np.testing.assert_allclose(value.total, expected[name].total, rtol=0.02)
+    # Without weights both are the same number: nothing but a network was rounded.
+    nothing = jax.tree.map(jnp.zeros_like, state)
+    expected, found = (jax.jit(each.evaluate)(nothing, digits) for each in (exact, low))
+    np.testing.assert_allclose(found["loss"].total, expected["loss"].total, rtol=1e-6)
+
+
+def test_colour_images_are_not_binarised():
+    learner = learners.vae(models.VAE((4, 4, 3), 2, ()), RULE, binarise="dynamic")
+    with pytest.raises(UserError, match="made of grey images; these have 3 channels"):
+        learner.init(jax.random.key(0), {"image": jnp.zeros((2, 4, 4, 3))})
