@@ -1,7 +1,19 @@
-"""Variational autoencoders with a plane and with a space of latents (Kingma and Welling, 2014).
+"""Variational autoencoders with a plane and a space of latents (deck 003; Kingma, Welling, 2014).
 
-python experiments/generative/vae.py
-python experiments/generative/vae.py --latent 50
+    python experiments/generative/vae.py
+    python experiments/generative/vae.py --dataset mnist --binarisation dynamic --latent 50 \\
+        --batch-size 100 --learning-rate 1e-3 --epochs 800 --draws 5000
+
+`latents.png` shows the codes of test images and the decoded plane, `walks.png` ways between two
+digits. Digits with the pixels above one half set to 1, seed 0, nats of the test split, in 80 CPU
+seconds, half of them of compilation (bar: 17.5; independent pixels: 24.8):
+
+                    -log p(x), k = 500   -ELBO     KL   Fréchet distance of the mean images
+    2 latents            19.0             19.6    3.3            0.498
+    10 latents           17.3             18.2    6.6            0.093
+
+The second command, the network of Burda et al. (2016), has a bar of 87 nats, on MNIST binarised
+anew at each step. Not yet measured.
 """
 
 import dataclasses
