@@ -92,7 +92,6 @@ def report(runs: training.Runs) -> analysis.Report:
         row: {
             f"-log p(x), k = {config.draws}": each.values("test", bound),
             "-ELBO": each.values("test", "loss"),
-            "-E log p(x|z)": each.values("test", "reconstruction"),
             "KL": each.values("test", "kl"),
             **quality[row],
         }
