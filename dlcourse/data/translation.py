@@ -19,6 +19,7 @@ NUMBERS = "numbers"
 PADDING, START, END = 0, 1, 2
 SPECIAL = ("[PAD]", "[START]", "[END]")  # the tokens with these numbers
 SPLITS = ("train", "validation", "test")
+OPEN = 100  # rows in which `packed` looks for room
 
 Pair = tuple[str, str]
 
@@ -31,6 +32,7 @@ class Translation(Dataset):
         tokenizer: of both languages.
         length: tokens of the longest sentence, its end included.
         pairs: the text of each example, source and target; it is whole where its tokens are cut.
+            An example of several pairs has their sentences in lines.
         dropped: number of training pairs that are left out, because a sentence is too long or
             empty.
         cut: number of longer sentences by split, whose tokens break off.
@@ -61,7 +63,7 @@ class Translation(Dataset):
                     f"The sentence '{sentence[:40]} …' has {len(found)} tokens; the model "
                     f"translates at most {self.length - 1}. Shorten it."
                 )
-        return {"source": _padded(tokens, self.length)}
+        return {"source": _filled(tokens, [[n] for n in range(len(tokens))], self.length)[0]}
 
     def decode(self, tokens: Integer[np.ndarray, "batch length"]) -> list[str]:
         """The texts of tokens, each up to its end."""
@@ -79,6 +81,7 @@ def translation(
     *,
     vocabulary: int,
     length: int,
+    pack: bool = False,
     folder: pathlib.Path | None = None,
 ) -> Translation:
     """Pairs of sentences to translate.
@@ -96,11 +99,14 @@ def translation(
         target: the language to translate to.
         vocabulary: number of tokens, the 256 bytes and 3 special ones included.
         length: tokens of the longest sentence, its end included.
+        pack: whether a training example holds several pairs, as many as have room in `length`
+            tokens; the other splits have one pair an example.
         folder: of the run; its copy of the tokenizer is used, if there is one.
 
     Returns:
         A set whose batches hold `source` and `target`, int32 `[batch, length]`: tokens, `END`, then
-        `PADDING`.
+        `PADDING`. If packed, also `source_segment` and `target_segment` of the same shape: the
+        number of each token's pair in its example, from 1, and 0 for padding.
 
     Raises:
         UserError: there is no such set or language, nothing is short enough, or the folder's
@@ -114,7 +120,7 @@ def translation(
     if tokenizer is None:
         texts = (text for pair in parts["train"] for text in pair)
         tokenizer = Tokenizer.bpe(texts, vocabulary, SPECIAL)
-    made = pairs(f"{name} {source}-{target}", parts, tokenizer, length)
+    made = pairs(f"{name} {source}-{target}", parts, tokenizer, length, pack)
     # The German word of a number is one token of 13a, and BLEU needs four.
     return dataclasses.replace(
         made, bleu_tokens="char" if numbers else "13a", copies={FILE: tokenizer.json}
@@ -122,7 +128,11 @@ def translation(
 
 
 def pairs(
-    name: str, parts: Mapping[str, Sequence[Pair]], tokenizer: Tokenizer, length: int
+    name: str,
+    parts: Mapping[str, Sequence[Pair]],
+    tokenizer: Tokenizer,
+    length: int,
+    pack: bool = False,
 ) -> Translation:
     """A set of three lists of pairs; see `translation`.
 
@@ -139,11 +149,10 @@ def pairs(
     splits, cut, dropped = {}, {}, 0
     for split in SPLITS:
         tokens = [tokenizer.encode_all(texts) for texts in zip(*parts[split], strict=True)]
-        numbers = list(range(len(parts[split])))
-        longest = np.max([[len(each) for each in side] for side in tokens], axis=0)
+        counts = np.array([[len(each) for each in side] for side in tokens])
+        longest, numbers = counts.max(0), list(range(len(parts[split])))
         if split == "train":
-            shortest = np.min([[len(each) for each in side] for side in tokens], axis=0)
-            numbers = np.flatnonzero((longest < length) & (shortest > 0)).tolist()
+            numbers = np.flatnonzero((longest < length) & (counts.min(0) > 0)).tolist()
             dropped = len(longest) - len(numbers)
             if not len(numbers):
                 raise UserError(
@@ -151,10 +160,15 @@ def pairs(
                     f"has {longest.min()}."
                 )
         else:
-            cut[split] = sum(len(each) >= length for side in tokens for each in side)
-        splits[split] = len(kept) + np.arange(len(numbers))
-        kept += [parts[split][number] for number in numbers]
-        arrays.append([_padded([side[n] for n in numbers], length) for side in tokens])
+            cut[split] = int(np.sum(counts >= length))
+        rows = [[number] for number in numbers]
+        if pack and split == "train":
+            rows = packed(counts + 1, numbers, length)
+        splits[split] = len(kept) + np.arange(len(rows))
+        for row in rows:
+            source, target = zip(*(parts[split][number] for number in row), strict=True)
+            kept.append(("\n".join(source), "\n".join(target)))
+        arrays.append([array for side in tokens for array in _filled(side, rows, length)])
     if dropped or any(cut.values()):
         print(
             f"'{name}', sentences of at most {length} tokens: {dropped} of "
@@ -162,10 +176,11 @@ def pairs(
             f"and {cut['test']} test sentences are cut.",
             file=sys.stderr,
         )
-    source, target = (np.concatenate(side) for side in zip(*arrays, strict=True))
+    names = ("source", "source_segment", "target", "target_segment")
+    every = dict(zip(names, map(np.concatenate, zip(*arrays, strict=True)), strict=True))
     return Translation(
         name,
-        {"source": source, "target": target},
+        {key: every[key] for key in (names if pack else names[::2])},
         splits,
         tokenizer=tokenizer,
         length=length,
@@ -175,14 +190,46 @@ def pairs(
     )
 
 
-def _padded(tokens: Sequence[np.ndarray], length: int) -> Int[np.ndarray, "batch length"]:
-    """Rows of tokens, the end, then padding; what is too long is cut before the end."""
-    rows = np.full((len(tokens), length), PADDING, np.int32)
-    for row, each in zip(rows, tokens, strict=True):
-        count = min(len(each), length - 1)
-        row[:count] = each[:count]
-        row[count] = END
+def packed(
+    counts: Integer[np.ndarray, "sides all"], numbers: Sequence[int], length: int
+) -> list[list[int]]:
+    """Puts pairs into rows of `length` tokens, each into the first that has room for both sides.
+
+    Args:
+        counts: the tokens that each side of each pair needs, at most `length`.
+        numbers: the pairs, in order.
+        length: the tokens of a row, on each side.
+    """
+    rows: list[list[int]] = []
+    room = np.zeros((2, 0), int)  # of the rows that are open, which are the last ones
+    for number in numbers:
+        (fits,) = np.nonzero(np.all(counts[:, [number]] <= room, axis=0))
+        if not len(fits):
+            rows.append([])
+            room = np.append(room, [[length], [length]], axis=1)[:, -OPEN:]
+        place = fits[0] if len(fits) else room.shape[1] - 1
+        rows[len(rows) - room.shape[1] + place].append(number)
+        room[:, place] -= counts[:, number]
     return rows
+
+
+def _filled(
+    tokens: Sequence[np.ndarray], rows: Sequence[Sequence[int]], length: int
+) -> tuple[Int[np.ndarray, "batch length"], Int[np.ndarray, "batch length"]]:
+    """In each row its sentences, each with its end, then padding; and their numbers in the row.
+
+    What is too long is cut before the end.
+    """
+    filled, segments = np.full((2, len(rows), length), PADDING, np.int32)
+    for place, row in enumerate(rows):
+        start = 0
+        for segment, number in enumerate(row, 1):
+            each = tokens[number][: length - 1]
+            stop = start + len(each) + 1
+            filled[place, start:stop] = [*each, END]
+            segments[place, start:stop] = segment
+            start = stop
+    return filled, segments
 
 
 def _numbers(source: str, target: str) -> dict[str, list[Pair]]:

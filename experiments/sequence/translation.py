@@ -26,6 +26,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dlcourse import analysis, data, learners, models, training
+from dlcourse.errors import UsageError
 from dlcourse.models.sequence import cells
 
 Network = Literal["transformer", "attention", "recurrent"]
@@ -51,6 +52,8 @@ class Config(training.Config):
     """Tokens of the joint byte-pair encoding of both languages, the 256 bytes included."""
     length: int = 18
     """Tokens of the longest sentence; longer ones are left out of training."""
+    pack: bool = False
+    """Put several short pairs into one training example, so that less of it is padding."""
     network: Network = "transformer"
     """Transformer, or recurrent networks with `attention` or without (`recurrent`)."""
     cell: cells.Name = "gru"
@@ -83,8 +86,11 @@ class Config(training.Config):
 def experiment(config: Config) -> training.Experiment:
     pairs = data.translation(
         config.dataset, config.source, config.target,
-        vocabulary=config.vocabulary, length=config.length, folder=config.workdir,
+        vocabulary=config.vocabulary, length=config.length, pack=config.pack,
+        folder=config.workdir,
     )  # fmt: skip
+    if config.pack and config.network != "transformer":
+        raise UsageError("--pack needs --network transformer; the others read on across pairs.")
     size = pairs.tokenizer.size
     if config.network == "transformer":
         shape = (config.layers, config.heads, config.width, config.hidden)

@@ -9,7 +9,7 @@ from dlcourse import data
 from dlcourse.data import multi30k, tfds
 from dlcourse.data.number_words import LANGUAGES, english, german
 from dlcourse.data.tokenizer import FILE, Tokenizer
-from dlcourse.data.translation import END, PADDING, SPECIAL, pairs
+from dlcourse.data.translation import END, PADDING, SPECIAL, packed, pairs
 from dlcourse.errors import UsageError, UserError
 
 WORDS = {
@@ -118,6 +118,41 @@ def test_long_and_empty_training_pairs_are_left_out_and_others_cut(capsys):
     source = made.read(made.splits["test"])["source"]
     assert made.decode(source) == ["b a b", "a a"] or made.decode(source)[1] == "a a"
     assert np.all(source[:, -1] == [END, PADDING])
+
+
+def test_packed_rows_have_room_and_hold_every_pair_once():
+    random = np.random.default_rng(0)
+    counts = random.integers(1, 20, (2, 500))
+    numbers = random.permutation(500)[:450].tolist()
+    rows = packed(counts, numbers, 20)
+    assert sorted(number for row in rows for number in row) == sorted(numbers)
+    assert all(counts[:, row].sum(axis=1).max() <= 20 for row in rows)
+    assert len(rows) < 0.75 * len(numbers)
+    # Each went into the first row that had room, and no earlier row has room for a later one.
+    assert packed(np.array([[3, 4, 2, 1], [2, 1, 3, 1]]), [0, 1, 2, 3], 5) == [[0, 2], [1, 3]]
+
+
+def test_packed_training_pairs_are_the_pairs():
+    tokenizer = Tokenizer.bpe(["a b x y"] * 9, 300, SPECIAL)
+    said = [("a b", "x y"), ("b", "y y"), ("b a", "y x"), ("a", "x")]
+    made = pairs("own", PARTS | {"train": said}, tokenizer, 12, pack=True)
+    batch = made.read(made.splits["train"])
+    for k, side in enumerate(("source", "target")):
+        tokens, segments = batch[side], batch[f"{side}_segment"]
+        np.testing.assert_array_equal(segments == 0, tokens == PADDING)
+        for row, own, number in zip(tokens, segments, made.splits["train"], strict=True):
+            each = [row[own == n] for n in range(1, own.max() + 1)]
+            assert all(part[-1] == END and np.all(part[:-1] > END) for part in each)
+            texts = [made.decode(part[None])[0] for part in each]
+            assert texts == made.pairs[number][k].split("\n")
+    together = [pair for n in made.splits["train"] for pair in zip(
+        *(side.split("\n") for side in made.pairs[n]), strict=True
+    )]  # fmt: skip
+    assert sorted(together) == sorted(said)
+    assert len(made.splits["train"]) < len(said)
+    # The other splits have one pair an example.
+    assert [made.pairs[n] for n in made.splits["test"]] == PARTS["test"]
+    assert made.read(made.splits["test"])["source_segment"].max() == 1
 
 
 def test_nothing_short_enough_is_refused():

@@ -12,6 +12,9 @@ from dlcourse.learner import Batch, Learner, Metrics, Rule, Trained
 from dlcourse.learners.supervised import supervised
 from dlcourse.models import beam_search
 from dlcourse.models.sequence.beam import repeated
+from dlcourse.models.sequence.encoder_decoder import begins
+
+SEGMENTS = ("source_segment", "target_segment")
 
 
 def translation(
@@ -80,7 +83,10 @@ def translation(
 
 
 def paired(batch: Batch) -> Batch:
-    """The batch with what the model reads: the source, and the target one place later."""
+    """The batch with what the model reads: the source, and each target one place later."""
     target = batch["target"]
     before = jnp.pad(target[:, :-1], ((0, 0), (1, 0)), constant_values=START)
-    return batch | {"pair": {"source": batch["source"], "target": before}}
+    segments = {name: batch[name] for name in SEGMENTS if name in batch}
+    if segments:
+        before = jnp.where(begins(segments["target_segment"]), START, before)
+    return batch | {"pair": {"source": batch["source"], "target": before} | segments}

@@ -93,6 +93,18 @@ def causal(queries: int, keys: int, position: int | Int[Array, ""] = 0) -> Mask:
     return (jnp.arange(keys)[None, :] <= places[:, None])[None, None]
 
 
+def within(
+    queries: Int[Array, "batch queries"], keys: Int[Array, "batch keys"]
+) -> Bool[Array, "batch 1 queries keys"]:
+    """Every query sees the keys of its own segment; those of segment 0 nobody sees.
+
+    Args:
+        queries, keys: the number of the segment that each belongs to.
+    """
+    same = queries[:, None, :, None] == keys[:, None, None, :]
+    return same & (keys != 0)[:, None, None, :]
+
+
 def real(is_real: Bool[Array, "batch keys"]) -> Mask:
     """True at keys that are no padding, for every head and query."""
     return is_real[:, None, None, :]

@@ -3,11 +3,12 @@
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from dlcourse.models.sequence.attention import Cache, Mask, causal, real
+from dlcourse.models.sequence.attention import Cache, Mask, causal, within
 from dlcourse.models.sequence.gpt import Caches, Logits, Tokens
 from dlcourse.models.sequence.transformer import Places, stack
 
@@ -20,12 +21,12 @@ class Decoding(NamedTuple):
     Attributes:
         own: the cache of each layer's self-attention.
         memory: the keys and values of the encoder's outputs, for each layer; they stay the same.
-        real: `[batch, source]`, True at source tokens that are no padding.
+        segment: `[batch, source]`, the segment of each source token, 0 for padding.
     """
 
     own: Caches
     memory: Caches
-    real: Array
+    segment: Array
 
 
 def sinusoids(places: Int[Array, " length"], features: int) -> Float[Array, "length features"]:
@@ -37,6 +38,18 @@ def sinusoids(places: Int[Array, " length"], features: int) -> Float[Array, "len
     angles = places[:, None].astype(jnp.float32) * rates[None, :]
     waves = jnp.stack([jnp.sin(angles), jnp.cos(angles)], axis=-1)
     return waves.reshape(len(places), -1)[:, :features]
+
+
+def places_of(segment: Int[Array, "batch length"]) -> Int[Array, "batch length"]:
+    """The place of each token in its own segment, from 0; a segment's tokens are neighbours."""
+    place = jnp.broadcast_to(jnp.arange(segment.shape[1]), segment.shape)
+    return place - jax.lax.cummax(jnp.where(begins(segment), place, 0), axis=1)
+
+
+def begins(segment: Int[Array, "batch length"]) -> Bool[Array, "batch length"]:
+    """True where a segment begins."""
+    before = jnp.pad(segment[:, :-1], ((0, 0), (1, 0)), constant_values=-1)
+    return segment != before
 
 
 class Transformer(nn.Module):
@@ -86,34 +99,42 @@ class Transformer(nn.Module):
         """The logits of the next target token at every place of the target.
 
         Args:
-            pair: `source`, and `target`, which begins with the token that starts a sentence.
+            pair: `source`, and `target`, which begins with the token that starts a sentence. If
+                an example holds several pairs, `source_segment` and `target_segment` have the
+                number of each token's pair, from 1, and 0 for padding; each pair is then computed
+                as if it were alone.
             train: whether to drop.
         """
         source, target = pair["source"], pair["target"]
-        memory = self._remember(source, train)
-        return self._decode(target, memory, source != PADDING, None, 0, train)[0]
+        segment = pair.get("source_segment", _real(source))
+        memory = self._remember(source, segment, train)
+        own = pair.get("target_segment", jnp.ones_like(target))
+        return self._decode(target, own, memory, segment, None, 0, train)[0]
 
     def start(self, source: Tokens, length: int) -> Decoding:
         """Encodes a source, with room for a target of `length` tokens."""
         batch, width = source.shape[0], self.features // self.heads
         empty = Cache(*jnp.zeros((2, batch, self.heads, length, width)))
-        return Decoding((empty,) * self.layers, self._remember(source), source != PADDING)
+        segment = _real(source)
+        return Decoding((empty,) * self.layers, self._remember(source, segment), segment)
 
     def decode(
         self, tokens: Tokens, state: Decoding, position: int | Int[Array, ""]
     ) -> tuple[Logits, Decoding]:
         """The logits after target tokens that stand at `position` and later."""
-        logits, own = self._decode(tokens, state.memory, state.real, state.own, position, False)
+        logits, own = self._decode(
+            tokens, jnp.ones_like(tokens), state.memory, state.segment, state.own, position, False
+        )
         return logits, state._replace(own=own)
 
-    def _embed(self, tokens: Tokens, position: Any, train: bool) -> Places:
-        places = sinusoids(position + jnp.arange(tokens.shape[1]), self.features)
+    def _embed(self, tokens: Tokens, segment: Tokens, position: Any, train: bool) -> Places:
+        waves = sinusoids(position + jnp.arange(tokens.shape[1]), self.features)
         x = self.token(tokens)
-        x = x * self.features**0.5 + places[None].astype(x.dtype)
+        x = x * self.features**0.5 + waves.astype(x.dtype)[places_of(segment)]
         return self.drop(x, deterministic=not train)
 
-    def _remember(self, source: Tokens, train: bool = False) -> Caches:
-        x, mask = self._embed(source, 0, train), real(source != PADDING)
+    def _remember(self, source: Tokens, segment: Tokens, train: bool = False) -> Caches:
+        x, mask = self._embed(source, segment, 0, train), within(segment, segment)
         for layer in self.encoder:
             x, _ = layer(x, mask, train=train)
         encoded = self.encoder_norm(x)
@@ -122,25 +143,33 @@ class Transformer(nn.Module):
     def _decode(
         self,
         tokens: Tokens,
+        segment: Tokens,
         memory: Caches,
-        is_real: Array,
+        memory_segment: Int[Array, "batch source"],
         own: Caches | None,
         position: Any,
         train: bool,
     ) -> tuple[Logits, Any]:
-        y, length = self._embed(tokens, position, train), tokens.shape[1]
+        y, length = self._embed(tokens, segment, position, train), tokens.shape[1]
         keys = length if own is None else own[0].key.shape[2]
         mask: Mask = causal(length, keys, position)
+        if own is None:
+            mask = mask & within(segment, segment)
         written = []
         for number, layer in enumerate(self.decoder):
             y, cache = layer(
                 y,
                 mask,
                 memory=memory[number],
-                memory_mask=real(is_real),
+                memory_mask=within(segment, memory_segment),
                 cache=None if own is None else own[number],
                 position=position,
                 train=train,
             )
             written.append(cache)
         return self.token.attend(self.decoder_norm(y)), tuple(written)
+
+
+def _real(tokens: Tokens) -> Int[Array, "batch length"]:
+    """One segment, with padding in none."""
+    return (tokens != PADDING).astype(jnp.int32)

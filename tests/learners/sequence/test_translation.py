@@ -2,6 +2,7 @@
 
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -125,6 +126,25 @@ def test_accumulated_gradients_weigh_tokens(text):
         found.append((measures["gradient_norm"].value, measures["loss"].value, state.params))
     for one, other in zip(*map(jax.tree.leaves, found), strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-4, atol=2e-5)
+
+
+def test_packed_pairs_are_learned_as_if_each_were_alone(text):
+    """The same loss and step as from one pair an example, at the other places of a row too."""
+    said = [text.pairs[n] for n in text.splits["train"][:24]]
+    own = {"train": said, "validation": said[:1], "test": said[:1]}
+    found = []
+    for pack in (False, True):
+        made = pairs("own", own, text.tokenizer, 20, pack)
+        numbers = made.splits["train"]
+        batch = jax.device_put(made.read(numbers))
+        learner = learner_of("transformer", optim.sgd(1.0))
+        state = jax.jit(learner.init)(jax.random.key(0), batch)
+        state, measures = jax.jit(learner.step)(state, batch, jax.random.key(0))
+        found.append((metrics.values(measures), state.params, len(numbers)))
+    (alone, params, count), (packed, packed_params, rows) = found
+    assert rows < count / 2
+    chex.assert_trees_all_close(packed, alone, rtol=1e-5)
+    chex.assert_trees_all_close(packed_params, params, rtol=1e-4, atol=1e-6)
 
 
 def test_label_smoothing_is_in_the_loss_alone(learned, text):
