@@ -110,7 +110,7 @@ class Config(Execution, Optimization):
     epochs: float = 10.0
     """Passes over the train split."""
     steps: int | None = None
-    """Number of training steps; replaces `epochs`."""
+    """Number of training steps, in place of `epochs`; a default gives way to given epochs."""
     evaluate_every: str = "1 epoch"
     """Interval between evaluations on the validation split."""
     log_every: str = "1%"
@@ -133,6 +133,9 @@ class Config(Execution, Optimization):
 
     def __post_init__(self) -> None:
         """Refuses impossible values; the message is for the command line."""
+        own = type(self)
+        if self.steps is not None and self.steps == own.steps and self.epochs != own.epochs:
+            object.__setattr__(self, "steps", None)
         for name, value in vars(self).items():
             check(name, value, self.limits.get(name, ANY))
             if isinstance(value, tuple):

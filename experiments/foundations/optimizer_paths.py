@@ -50,19 +50,21 @@ class Config(training.Config):
     """Unused: a surface has no examples."""
 
 
+NOTHING = data.Dataset("no data", {}, {"train": np.arange(1), "test": np.arange(1)})
+
+
 def experiment(config: Config) -> training.Experiment:
-    surface = analysis.SURFACES[config.surface]
+    surface, steps = analysis.SURFACES[config.surface], config.total_steps(NOTHING)
 
     def at_all_rates(optimizer: Any) -> Learner:
         def at(rate: Any) -> Learner:
             rule = config.rule_of(optimizer(rate))
-            return learners.descent(surface.height, rule, surface.start, config.steps)
+            return learners.descent(surface.height, rule, surface.start, steps)
 
         return training.population(at, jnp.logspace(-4, 1, config.rates))
 
-    nothing = data.Dataset("no data", {}, {"train": np.arange(1), "test": np.arange(1)})
     learner = learners.side_by_side({name: at_all_rates(o) for name, o in OPTIMIZERS.items()})
-    return training.Experiment(learner, nothing, "min height")
+    return training.Experiment(learner, NOTHING, "min height")
 
 
 def best_paths(state: Any, config: Config) -> tuple[dict[str, np.ndarray], dict[str, float]]:
@@ -86,7 +88,7 @@ def report(runs: training.Runs) -> analysis.Report:
     best = {name: best_paths(run.by_seed()[0], run.config) for name, run in runs.items()}
     paths = {name: walked for name, (walked, _) in best.items()}
     table = analysis.Table(
-        f"Height after {runs.config.steps} steps",
+        f"Height after {runs.config.total_steps(NOTHING)} steps",
         {name: heights for name, (_, heights) in best.items()},
         diverged=runs.diverged,
     )

@@ -59,7 +59,7 @@ def experiment(config: Config) -> training.Experiment:
         passes = {}
         for when, weights in {
             "before": layers(jax.random.key(config.seed)),
-            f"after step {config.steps}": state.params,
+            f"after step {config.total_steps(example)}": state.params,
         }.items():
             passed = forward(weights, jnp.asarray(x.T), linear, models.activations.linear)
             error = half_squared_error(passed.Z[-1], jnp.asarray(y.T))

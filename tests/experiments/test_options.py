@@ -186,6 +186,20 @@ def test_epochs_that_are_too_many_steps_are_refused():
         config.total_steps(many)
 
 
+def test_epochs_that_are_set_replace_the_default_number_of_steps():
+    @dataclasses.dataclass(frozen=True)
+    class Short(training.Config):
+        steps: int | None = 7
+
+    digits = data.images("digits")
+    epoch = len(digits.splits["train"])
+    assert Short().total_steps(digits) == 7
+    assert Short(epochs=2, batch_size=1).total_steps(digits) == 2 * epoch
+    assert Short(epochs=2, steps=9).total_steps(digits) == 9
+    again = dataclasses.replace(Short(epochs=2, batch_size=1), seed=1)
+    assert again.total_steps(digits) == 2 * epoch
+
+
 def test_two_networks_of_one_name_are_refused():
     module = load_experiment(ROOT / "experiments" / "foundations" / "decision_boundaries.py")
     with pytest.raises(UsageError, match="--small and --large are the same network"):
