@@ -2,6 +2,7 @@
 
     python -m dlcourse.benchmark.generation
 
+The cache has room for the text, as `models.generate_within` makes it, and then for twice as much.
 All programs alternate in one process; figures are medians.
 """
 
@@ -22,40 +23,30 @@ MODEL = models.GPT(vocabulary=65, context=1024, layers=4, heads=4, features=128)
 LENGTH, TOKENS = 208, 32  # tokens of the text at its end; those of them that are timed
 
 
-def cached(params: Any, batch: int, room: int) -> Callable[[], object]:
-    """Draws the last `TOKENS` of a text of `LENGTH`, with room for `room` in the cache."""
+def cached(
+    params: Any, batch: int, room: int, tokens: int = TOKENS, model: models.GPT = MODEL
+) -> Callable[[], jax.Array]:
+    """Reads a prompt of `LENGTH - TOKENS` and draws `tokens`, with room for `room` in the cache."""
 
     @jax.jit
     def run(params: Any, prompt: jax.Array) -> jax.Array:
-        step = functools.partial(MODEL.apply, params, method="decode")
-        cache = MODEL.start(batch, room)
-        return models.generate(step, cache, prompt, TOKENS, jax.random.key(0))
+        step = functools.partial(model.apply, params, method="decode")
+        cache = model.start(batch, room)
+        return models.generate(step, cache, prompt, tokens, jax.random.key(0))
 
     prompt = jnp.zeros((batch, LENGTH - TOKENS), jnp.int32)
     return lambda: jax.block_until_ready(run(params, prompt))
 
 
-def recomputed(params: Any, batch: int) -> Callable[[], object]:
-    """Computes the whole text for the last token."""
+def recomputed(params: Any, batch: int, model: models.GPT = MODEL) -> Callable[[], jax.Array]:
+    """Computes the whole text for its last token."""
 
     @jax.jit
     def run(params: Any, text: jax.Array) -> jax.Array:
-        return jnp.argmax(MODEL.apply(params, text)[:, -1], axis=-1)
+        return jnp.argmax(model.apply(params, text)[:, -1], axis=-1)
 
     text = jnp.zeros((batch, LENGTH), jnp.int32)
     return lambda: jax.block_until_ready(run(params, text))
-
-
-def prompts(params: Any, batch: int) -> Callable[[], object]:
-    """Reads the prompt of `cached` and draws one token, which its time contains too."""
-
-    @jax.jit
-    def run(params: Any, prompt: jax.Array) -> jax.Array:
-        step = functools.partial(MODEL.apply, params, method="decode")
-        return models.generate(step, MODEL.start(batch, 256), prompt, 1, jax.random.key(0))
-
-    prompt = jnp.zeros((batch, LENGTH - TOKENS), jnp.int32)
-    return lambda: jax.block_until_ready(run(params, prompt))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,16 +65,21 @@ def main() -> None:
     options = tyro.cli(Options, prog="python -m dlcourse.benchmark.generation")
     params = jax.jit(MODEL.init)(jax.random.key(0), jnp.zeros((1, 2), jnp.int32))
     table = Table(title=f"GPT of 4 x 128, {jax.devices()[0].device_kind}, jax {jax.__version__}")
-    for column in ("batch", "tokens/s", "recomputed", "ratio", "time of a token, cache 512 / 256"):
+    columns = ("batch", "tokens/s", "recomputed", "ratio", "time of a token, twice the cache")
+    for column in columns:
         table.add_column(column, justify="right")
     for batch in (1, 16):
-        functions = {"prompt": prompts(params, batch), "again": recomputed(params, batch)}
-        functions |= {str(room): cached(params, batch, room) for room in (256, 512)}
+        functions = {"again": recomputed(params, batch)}
+        for room in (LENGTH, 2 * LENGTH):
+            functions[f"{room}"] = cached(params, batch, room)
+            functions[f"{room}, one token"] = cached(params, batch, room, tokens=1)
         times = in_turn(functions, options.rounds)
         median = {name: statistics.median(seconds) for name, seconds in times.items()}
-        token = {n: (median[n] - median["prompt"]) / (TOKENS - 1) for n in ("256", "512")}
-        fast, slow = batch / token["256"], batch / median["again"]
-        ratio = token["512"] / token["256"]
+        token, longer = (
+            (median[f"{room}"] - median[f"{room}, one token"]) / (TOKENS - 1)
+            for room in (LENGTH, 2 * LENGTH)
+        )
+        fast, slow, ratio = batch / token, batch / median["again"], longer / token
         table.add_row(
             str(batch), f"{fast:,.0f}", f"{slow:,.0f}", f"{fast / slow:.0f}", f"{ratio:.2f}"
         )

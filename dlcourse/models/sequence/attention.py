@@ -57,8 +57,9 @@ def attention(
     def of(q: Array, k: Array, v: Array, m: Array) -> Array:
         return weights_of(q, k, m) @ v
 
-    mask, batch = _or_all(mask), query.shape[0]
-    if jax.default_backend() != "cpu" or batch % CHUNK or batch == CHUNK:
+    mask, (batch, _, queries, _) = _or_all(mask), query.shape
+    # One query has few scores: while decoding, chunks would only copy the keys and values.
+    if jax.default_backend() != "cpu" or batch % CHUNK or batch == CHUNK or queries == 1:
         return of(query, key, value, mask)
     whole = jnp.broadcast_to(mask, (batch, *mask.shape[1:]))
     # Every k-th example, so that each device keeps its share of each chunk.
