@@ -120,7 +120,7 @@ def dqn(config: Config) -> training.Experiment:
 def text(stream: bool = False) -> data.Text:
     """A text in which what follows depends on more than one character."""
     parts = {"train": "abacbabcca" * 40, "validation": "abacbabc" * 4, "test": "cbabccab" * 5}
-    return data.characters("letters", parts, context=6, stream=stream)
+    return data.cut_text("letters", parts, context=6, stream=stream)
 
 
 def recurrent(config: Config) -> training.Experiment:

@@ -29,7 +29,7 @@ from dlcourse.data.series import series as series
 from dlcourse.data.series import windows as windows
 from dlcourse.data.tables import table as table
 from dlcourse.data.text import Text as Text
-from dlcourse.data.text import characters as characters
+from dlcourse.data.text import cut_text as cut_text
 from dlcourse.data.text import text as text
 from dlcourse.data.tokenizer import Tokenizer as Tokenizer
 from dlcourse.data.translation import Translation as Translation

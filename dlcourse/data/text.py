@@ -1,4 +1,4 @@
-"""Texts as sequences of characters, for language models."""
+"""Texts as sequences of characters or of byte pairs, for language models."""
 
 import dataclasses
 import gzip
@@ -7,11 +7,11 @@ import pathlib
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Integer
+from jaxtyping import Int, Integer
 
 from dlcourse.data import tfds
 from dlcourse.data.dataset import Dataset
-from dlcourse.data.tokenizer import Tokenizer
+from dlcourse.data.tokenizer import FILE, Tokenizer
 from dlcourse.data.windows import StreamedWindows, Windows
 from dlcourse.errors import UsageError, UserError
 
@@ -25,24 +25,55 @@ class Text(Dataset):
     """A text cut into windows.
 
     Attributes:
-        tokenizer: the characters of the train split.
-        parts: the tokens of each split, `[characters]`.
-        copies: what a run on it keeps, by file name: the text, if it is one of the user's own.
+        tokenizer: of the text.
+        context: tokens of a window.
+        parts: the tokens of each split, `[tokens]`.
+        lengths: the characters of each split.
+        copies: what a run on it keeps, by file name: the tokenizer, and the text if it is one of
+            the user's own.
     """
 
     tokenizer: Tokenizer
-    parts: Mapping[str, Integer[np.ndarray, " characters"]]
+    context: int
+    parts: Mapping[str, Integer[np.ndarray, " tokens"]]
+    lengths: Mapping[str, int]
     copies: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def density(self, split: str) -> float:
+        """Predicted tokens for each character: nats a token times this are nats a character."""
+        return (len(self.parts[split]) - 1) / (self.lengths[split] - 1)
+
+    def encode(self, prompt: str) -> dict[str, Int[np.ndarray, "1 prompt"]]:
+        """A prompt as a batch that a language model's `apply` continues.
+
+        Raises:
+            UserError: the prompt is empty, leaves no room in the context, or has a character that
+                the train split lacks.
+        """
+        tokens = self.tokenizer.encode(prompt, strict=True).astype(np.int32)
+        if not len(tokens):
+            raise UserError("The prompt is empty; a model continues at least one token.")
+        if len(tokens) >= self.context:
+            raise UserError(
+                f"The prompt has {len(tokens)} tokens; a context of {self.context} has room for "
+                f"{self.context - 1}. Shorten it, or enlarge the context."
+            )
+        return {"prompt": tokens[None]}
 
 
 def text(
-    name: str, *, context: int, stream: bool = False, folder: pathlib.Path | None = None
+    name: str,
+    *,
+    context: int,
+    vocabulary: int | None = None,
+    stream: bool = False,
+    folder: pathlib.Path | None = None,
 ) -> Text:
-    """A text of characters in windows of `context`.
+    """A text in windows of `context` tokens.
 
     The first 90 % are the train split, then 5 % validation and 5 % test. Each position of the train
     split begins a training window. The others are cut into blocks that follow one another: each
-    character but the first is predicted once, given 1 to `context` characters before it. nanoGPT's
+    token but the first is predicted once, given 1 to `context` tokens before it. nanoGPT's
     loss on tiny shakespeare is the mean over random blocks of the last 10 %, validation and test
     together; here it is the mean over all blocks of either.
 
@@ -50,10 +81,12 @@ def text(
         name: `shakespeare`, which is bundled (see `bundled/README.md`); the path of a `.txt` file
             in UTF-8; or the name of a set prepared by TFDS that has a text and these three splits,
             such as `tiny_shakespeare`.
-        context: characters that a window predicts.
+        context: tokens that a window predicts.
+        vocabulary: number of tokens of a byte-pair encoding that is trained on the train split, the
+            256 bytes included. By default a token is a character of the train split.
         stream: make windows on the host when they are needed.
-        folder: of the run; its copy of a text of one's own is read in place of the original, which
-            may have changed since.
+        folder: of the run; its tokenizer, and its copy of a text of one's own, are read in place of
+            the original, which may have changed since.
 
     Returns:
         A set whose batches hold `tokens` and `next`, int32 `[batch, context]`; `next` is `NO_TOKEN`
@@ -62,30 +95,50 @@ def text(
     Raises:
         UserError: there is no such text, it is not UTF-8, or it is too short.
     """
+    copies = {}
     if name == BUNDLED:
-        return characters(name, _cut(bundled()), context=context, stream=stream)
-    if not name.endswith(".txt"):
-        return characters(name, _prepared(name), context=context, stream=stream)
-    content = read(kept(name, folder))
-    made = characters(name, _cut(content), context=context, stream=stream)
-    return dataclasses.replace(made, copies={COPY: content})
+        parts = _cut(bundled())
+    elif name.endswith(".txt"):
+        copies[COPY] = read(kept(name, folder))
+        parts = _cut(copies[COPY])
+    else:
+        parts = _prepared(name)
+    tokenizer = Tokenizer.kept(folder)
+    if tokenizer is None and vocabulary is not None:
+        tokenizer = Tokenizer.bpe(parts["train"].splitlines(keepends=True), vocabulary)
+    made = cut_text(name, parts, context=context, tokenizer=tokenizer, stream=stream)
+    return dataclasses.replace(made, copies={FILE: made.tokenizer.json, **copies})
 
 
-def characters(name: str, parts: Mapping[str, str], *, context: int, stream: bool = False) -> Text:
+def cut_text(
+    name: str,
+    parts: Mapping[str, str],
+    *,
+    context: int,
+    tokenizer: Tokenizer | None = None,
+    stream: bool = False,
+) -> Text:
     """A set of three texts, `train`, `validation` and `test`; see `text`.
+
+    Args:
+        name: of the set.
+        parts: the text of each split.
+        context: tokens that a window predicts.
+        tokenizer: of all three; the characters of the train split if not given.
+        stream: make windows on the host when they are needed.
 
     Raises:
         UserError: one is too short.
     """
+    tokenizer = tokenizer or Tokenizer.characters(parts["train"])
+    tokens = {split: tokenizer.encode(parts[split]) for split in SPLITS}
     for split in SPLITS:
         needed = context + 1 if split == "train" else 2
-        if len(parts[split]) < needed:
+        if len(tokens[split]) < needed:
             raise UserError(
-                f"The {split} split of '{name}' has {len(parts[split])} characters; a context of "
+                f"The {split} split of '{name}' has {len(tokens[split])} tokens; a context of "
                 f"{context} needs {needed}."
             )
-    tokenizer = Tokenizer.characters(parts["train"])
-    tokens = {split: tokenizer.encode(parts[split]) for split in SPLITS}
     ends = np.cumsum([len(tokens[split]) for split in SPLITS])
     windows = Windows(context, tuple(ends.tolist()))
     arrays = {"text": np.concatenate([tokens[split] for split in SPLITS])}
@@ -95,7 +148,9 @@ def characters(name: str, parts: Mapping[str, str], *, context: int, stream: boo
         windows.splits(SPLITS),
         gather=windows,
         tokenizer=tokenizer,
+        context=context,
         parts=tokens,
+        lengths={split: len(parts[split]) for split in SPLITS},
     )
 
 

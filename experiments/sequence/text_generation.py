@@ -29,16 +29,19 @@ class Config(training.Config):
     """An LSTM and a GPT that predict the next character."""
 
     limits = training.Config.limits | {
-        "context": (2, 10_000), "layers": (1, 1000), "heads": (1, 1000), "width": training.SIZE,
-        "length": (1, 100_000), "temperature": (0, 100), "top_k": training.SIZE, "top_p": (1e-6, 1),
+        "vocabulary": (256, 1_000_000), "context": (2, 10_000), "layers": (1, 1000),
+        "heads": (1, 1000), "width": training.SIZE, "length": (1, 100_000), "temperature": (0, 100), "top_k": training.SIZE, "top_p": (1e-6, 1),
     }  # fmt: skip
 
     dataset: str = "shakespeare"
     """`shakespeare`, which is bundled; `tiny_shakespeare`, prepared by TFDS; or a .txt file."""
+    vocabulary: int | None = None
+    """Tokens of a byte-pair encoding of the text, the 256 bytes included; by default a token is a
+    character."""
     network: Network = "GPT"
     """Network of a run."""
     context: int = 64
-    """Characters of a window; a GPT sees no more."""
+    """Tokens of a window; a GPT sees no more."""
     hidden: tuple[int, ...] = (128,)
     """Width of each layer of the LSTM."""
     layers: int = 2
@@ -52,26 +55,29 @@ class Config(training.Config):
     prompt: str = "\n"
     """Text to continue at every evaluation."""
     length: int = 400
-    """Characters of a continuation."""
+    """Tokens of a continuation."""
     temperature: float = 0.8
-    """Divides the logits before a character is drawn; 0 takes the most probable one."""
+    """Divides the logits before a token is drawn; 0 takes the most probable one."""
     top_k: int | None = None
-    """Draw from this many of the most probable characters."""
+    """Draw from this many of the most probable tokens."""
     top_p: float = 1.0
-    """Draw from the fewest of the most probable characters that have this probability."""
+    """Draw from the fewest of the most probable tokens that have this probability."""
     optimizer: optim.Optimizer = "adamw"
     clip: float | None = 1.0
     learning_rate: float = 4e-3
     warmup: str | None = "5%"
     batch_size: int = 32
     steps: int | None = 400
-    """Number of training steps; an epoch has as many windows as the text has characters."""
+    """Number of training steps; an epoch has as many windows as the text has tokens."""
     evaluate_every: str = "10%"
 
 
 def experiment(config: Config) -> training.Experiment:
-    context, folder = config.context, config.workdir
-    text = data.text(config.dataset, context=context, stream=config.stream, folder=folder)
+    context = config.context
+    text = data.text(
+        config.dataset, context=context, vocabulary=config.vocabulary, stream=config.stream,
+        folder=config.workdir,
+    )  # fmt: skip
     size, sizes = text.tokenizer.size, (config.layers, config.heads, config.width)
     if config.network == "LSTM":
         model = models.RecurrentLM(size, "lstm", config.hidden, config.dropout)
@@ -86,7 +92,7 @@ def experiment(config: Config) -> training.Experiment:
         top_k=config.top_k,
         top_p=config.top_p,
     )
-    sample = analysis.written_text(learner.apply, text.tokenizer, [config.prompt])
+    sample = analysis.written_text(learner.apply, text, [config.prompt])
     return training.Experiment(learner, text, snapshots={"sample": sample}, copies=text.copies)
 
 
@@ -106,20 +112,21 @@ def report(runs: training.Runs) -> analysis.Report:
     found = {
         row: {split: run.values(split, "loss") for split in grams} for row, run in runs.items()
     } | {f"{n}-gram": {split: loss[n - 1] for split, loss in grams.items()} for n in {5, best}}
-    rows = {
-        row: {f"{split}, nats": loss for split, loss in losses.items()}
-        | {"both, nats": sum(losses.values()) / 2, "test perplexity": np.exp(losses["test"])}
-        for row, losses in found.items()
-    }
-    bar = float(grams["test"][best - 1])
+    rows = {}
+    for row, losses in found.items():
+        nats = {split: loss * text.density(split) for split, loss in losses.items()}
+        rows[row] = {f"{split}, nats": loss for split, loss in nats.items()}
+        rows[row] |= {"both, nats": sum(nats.values()) / 2}
+        rows[row] |= {"test perplexity": np.exp(losses["test"])}
+    bar = float(rows[f"{best}-gram"]["test, nats"])
     table = analysis.Table(
-        f"{runs.config.dataset}: cross-entropy of the next character",
+        f"{runs.config.dataset}: cross-entropy of what comes next, in nats a character",
         rows, "test, nats", dict.fromkeys(runs, bar), lower_is_better=True,
         diverged=runs.diverged,
     )  # fmt: skip
     curves = analysis.draw_variants(
         runs.curves("validation", "loss"),
-        "validation loss, nats a character",
+        "validation loss, nats a token",
         {f"{best}-gram": float(grams["validation"][best - 1])},
     )
     return analysis.Report(table, {"comparison": curves})

@@ -18,7 +18,7 @@ PARTS = {"train": "to be, or not to be", "validation": "that is the", "test": "q
 
 
 def made(context, **options):
-    return data.characters("own", PARTS, context=context, **options)
+    return data.cut_text("own", PARTS, context=context, **options)
 
 
 def test_a_training_window_begins_at_every_place_and_ends_inside_its_split():
@@ -90,7 +90,7 @@ def test_a_text_of_ones_own_is_cut_at_90_and_95_percent(tmp_path):
     assert [len(text.parts[split]) for split in ("train", "validation", "test")] == [900, 50, 50]
     together = np.concatenate([*text.parts.values()])
     assert text.tokenizer.decode(together) == content
-    assert text.copies == {"text.txt": content}
+    assert text.copies == {"text.txt": content, "tokenizer.json": text.tokenizer.json}
 
 
 def test_a_run_reads_its_own_copy_of_a_text(tmp_path):
@@ -106,12 +106,54 @@ def test_a_run_reads_its_own_copy_of_a_text(tmp_path):
     np.testing.assert_array_equal(after.examples["text"], before.examples["text"])
 
 
+def test_byte_pairs_are_those_of_the_train_split_and_kept(tmp_path):
+    place, folder = tmp_path / "own.txt", tmp_path / "run"
+    folder.mkdir()
+    place.write_text("to be, or not to be\n" * 30, encoding="utf-8")
+    text = data.text(str(place), context=4, vocabulary=262, folder=folder)
+    assert text.tokenizer.size == 262
+    for split, start, end in (("train", 0, 540), ("validation", 540, 570), ("test", 570, 600)):
+        content = place.read_text()[start:end]
+        assert text.tokenizer.decode(text.parts[split]) == content
+        assert text.lengths[split] == len(content) > len(text.parts[split])
+        assert text.density(split) == (len(text.parts[split]) - 1) / (len(content) - 1)
+    # The run's own tokenizer is read again, whatever the option says by then.
+    for name, content in text.copies.items():
+        (folder / name).write_text(content)
+    place.unlink()
+    for vocabulary in (262, None):
+        again = data.text(str(place), context=4, vocabulary=vocabulary, folder=folder)
+        assert again.tokenizer == text.tokenizer
+        np.testing.assert_array_equal(again.examples["text"], text.examples["text"])
+
+
+def test_a_token_of_characters_is_one():
+    assert {made(4).density(split) for split in PARTS} == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ("", "The prompt is empty; a model continues at least one token"),
+        ("or not", "The prompt has 6 tokens; a context of 6 has room for 5"),
+        ("to Z\x00", r"The model knows no '\\x00', 'Z'"),
+    ],
+)
+def test_prompts_of_no_use_are_refused_in_one_line(prompt, message):
+    with pytest.raises(UserError, match=message) as raised:
+        made(6).encode(prompt)
+    assert "\n" not in str(raised.value)
+    np.testing.assert_array_equal(
+        made(6).encode("or no")["prompt"], made(6).tokenizer.encode("or no")[None]
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", r"train split of '.*own\.txt' has 0 characters; a context of 8 needs 9\.$"),
-        (b"abcdefgh", "train split of .* has 7 characters; a context of 8 needs 9"),
-        (b"abcdefghij", "validation split of .* has 0 characters; a context of 8 needs 2"),
+        (b"", r"train split of '.*own\.txt' has 0 tokens; a context of 8 needs 9\.$"),
+        (b"abcdefgh", "train split of .* has 7 tokens; a context of 8 needs 9"),
+        (b"abcdefghij", "validation split of .* has 0 tokens; a context of 8 needs 2"),
         (b"gr\xfc\xdfe" * 20, r"own\.txt is not UTF-8: byte 0xfc at 2\. Convert it, for example: "),
     ],
 )

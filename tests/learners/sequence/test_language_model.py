@@ -18,7 +18,7 @@ CONTEXT = 4
 
 @pytest.fixture(scope="module")
 def text():
-    return data.characters("own", PARTS, context=CONTEXT)
+    return data.cut_text("own", PARTS, context=CONTEXT)
 
 
 def network(name, text):
@@ -113,10 +113,10 @@ def test_low_precision_continues_a_prompt(text):
 
 def test_a_written_text_begins_with_its_prompt(learned, text):
     _, learner, state = learned
-    write = written_text(learner.apply, text.tokenizer, ["to", "be "])
+    write = written_text(learner.apply, text, ["to", "be "])
     first, second = write(state).rstrip("\n").split(f"\n\n{'-' * 20}\n\n")
     assert (first[:2], second[:3]) == ("to", "be ")
     assert (len(first), len(second)) == (2 + 11, 3 + 11)
     assert write(state) == write(state)
     with pytest.raises(UserError, match="knows no 'X'"):
-        written_text(learner.apply, text.tokenizer, ["X"])
+        written_text(learner.apply, text, ["X"])
