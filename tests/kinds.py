@@ -7,9 +7,13 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import numpy as np
 import pytest
 
 from dlcourse import data, environments, learners, losses, models, optim, training
+from dlcourse.data.pairs import pairs, split_documents
+from dlcourse.data.translation import SPECIAL
+from dlcourse.data.translation import pairs as pairs_of_words
 from dlcourse.training.config import EXECUTION
 
 
@@ -139,6 +143,49 @@ def attention(config: Config) -> training.Experiment:
     return training.Experiment(learners.language_model(model, rule, context=6), letters)
 
 
+@functools.cache
+def words(stream: bool = False) -> data.Translation:
+    """Words and the same words backwards."""
+    random = np.random.default_rng(0)
+    made = ["".join(random.choice(list("abcd"), random.integers(1, 5))) for _ in range(200)]
+    counts = {"train": (0, 150), "validation": (150, 171), "test": (171, 200)}
+    parts = {split: [(w, w[::-1]) for w in made[a:b]] for split, (a, b) in counts.items()}
+    tokenizer = data.Tokenizer.characters("abcd", SPECIAL)
+    return pairs_of_words("words", parts, tokenizer, 6, stream=stream)
+
+
+def translation(config: Config) -> training.Experiment:
+    """A Transformer, whose tokens weigh unequally between examples."""
+    text = words(config.stream)
+    model = models.Transformer(text.tokenizer.size, 1, 2, 8, 12, dropout=0.1)
+    rule = config.rule_of(optim.adam(1e-2))
+    learner = learners.translation(model, rule, length=text.length, smoothing=0.1)
+    return training.Experiment(learner, text)
+
+
+@functools.cache
+def sentences(stream: bool = False) -> data.SentencePairs:
+    """Documents of random sentences."""
+    random = np.random.default_rng(0)
+    known = ["the", "sea", "a", "hill", "runs", "King", "Edward", "sleeps", "far", "near"]
+
+    def said() -> str:
+        return " ".join(random.choice(known, random.integers(2, 8))) + "."
+
+    splits = split_documents([[said() for _ in range(8)] for _ in range(20)])
+    tokenizer = data.Tokenizer.word_pieces([" ".join(known), "."], 60)
+    return pairs("sentences", splits, tokenizer, length=20, level="phrase", stream=stream)
+
+
+def pretraining(config: Config) -> training.Experiment:
+    """A BERT, whose masks are drawn in every step and in every evaluation."""
+    text = sentences(config.stream)
+    bert = models.BERT(text.tokenizer.size, 20, 1, 2, 8, dropout=0.1)
+    rule = config.rule_of(optim.adam(1e-2))
+    learner = learners.pretraining(models.BERTPretraining(bert), rule, text.masking)
+    return training.Experiment(learner, text, "min mlm_loss")
+
+
 def once(experiment):
     """`experiment`, made once for all configs that compute the same: its programs can be shared."""
     made = functools.cache(experiment)
@@ -155,7 +202,7 @@ def once(experiment):
 KINDS = {name: once(kind) for name, kind in {
     "classifier": classifier, "batch_norm": batch_norm, "gan": gan, "dqn": dqn,
     "recurrent": recurrent, "attention": attention, "diffusion": diffusion, "flow": flow,
-    "vae": vae,
+    "vae": vae, "translation": translation, "pretraining": pretraining,
 }.items()}  # fmt: skip
 
 # The default run keeps the promises with these, CI with all.

@@ -11,6 +11,7 @@ from jaxtyping import Int, Integer
 
 from dlcourse.data import number_words, tfds
 from dlcourse.data.dataset import Dataset
+from dlcourse.data.images import Rows
 from dlcourse.data.optional import require
 from dlcourse.data.tokenizer import FILE, Tokenizer
 from dlcourse.errors import UsageError, UserError
@@ -82,6 +83,7 @@ def translation(
     vocabulary: int,
     length: int,
     pack: bool = False,
+    stream: bool = False,
     folder: pathlib.Path | None = None,
 ) -> Translation:
     """Pairs of sentences to translate.
@@ -101,6 +103,7 @@ def translation(
         length: tokens of the longest sentence, its end included.
         pack: whether a training example holds several pairs, as many as have room in `length`
             tokens; the other splits have one pair an example.
+        stream: read pairs on demand.
         folder: of the run; its copy of the tokenizer is used, if there is one.
 
     Returns:
@@ -120,7 +123,7 @@ def translation(
     if tokenizer is None:
         texts = (text for pair in parts["train"] for text in pair)
         tokenizer = Tokenizer.bpe(texts, vocabulary, SPECIAL)
-    made = pairs(f"{name} {source}-{target}", parts, tokenizer, length, pack)
+    made = pairs(f"{name} {source}-{target}", parts, tokenizer, length, pack, stream=stream)
     # The German word of a number is one token of 13a, and BLEU needs four.
     return dataclasses.replace(
         made, bleu_tokens="char" if numbers else "13a", copies={FILE: tokenizer.json}
@@ -133,6 +136,8 @@ def pairs(
     tokenizer: Tokenizer,
     length: int,
     pack: bool = False,
+    *,
+    stream: bool = False,
 ) -> Translation:
     """A set of three lists of pairs; see `translation`.
 
@@ -178,9 +183,10 @@ def pairs(
         )
     names = ("source", "source_segment", "target", "target_segment")
     every = dict(zip(names, map(np.concatenate, zip(*arrays, strict=True)), strict=True))
+    examples = {key: every[key] for key in (names if pack else names[::2])}
     return Translation(
         name,
-        {key: every[key] for key in (names if pack else names[::2])},
+        Rows(examples) if stream else examples,
         splits,
         tokenizer=tokenizer,
         length=length,

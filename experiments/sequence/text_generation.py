@@ -30,7 +30,8 @@ class Config(training.Config):
 
     limits = training.Config.limits | {
         "vocabulary": (256, 1_000_000), "context": (2, 10_000), "layers": (1, 1000),
-        "heads": (1, 1000), "width": training.SIZE, "length": (1, 100_000), "temperature": (0, 100), "top_k": training.SIZE, "top_p": (1e-6, 1),
+        "heads": (1, 1000), "width": training.SIZE, "length": (1, 100_000),
+        "temperature": (0, 100), "top_k": training.SIZE, "top_p": (1e-6, 1),
     }  # fmt: skip
 
     dataset: str = "shakespeare"
@@ -54,7 +55,7 @@ class Config(training.Config):
     """Dropout rate of either network."""
     prompt: str = "\n"
     """Text to continue at every evaluation."""
-    length: int = 400
+    length: int = 300
     """Tokens of a continuation."""
     temperature: float = 0.8
     """Divides the logits before a token is drawn; 0 takes the most probable one."""
@@ -66,10 +67,10 @@ class Config(training.Config):
     clip: float | None = 1.0
     learning_rate: float = 4e-3
     warmup: str | None = "5%"
-    batch_size: int = 32
+    batch_size: int = 16
     steps: int | None = 400
     """Number of training steps; an epoch has as many windows as the text has tokens."""
-    evaluate_every: str = "10%"
+    evaluate_every: str = "20%"
 
 
 def experiment(config: Config) -> training.Experiment:
@@ -84,14 +85,9 @@ def experiment(config: Config) -> training.Experiment:
     else:
         model = models.GPT(size, context, *sizes, config.dropout)
     learner = learners.language_model(
-        model,
-        config.rule(text),
-        context=context,
-        length=config.length,
-        temperature=config.temperature,
-        top_k=config.top_k,
-        top_p=config.top_p,
-    )
+        model, config.rule(text), context=context, length=config.length,
+        temperature=config.temperature, top_k=config.top_k, top_p=config.top_p,
+    )  # fmt: skip
     sample = analysis.written_text(learner.apply, text, [config.prompt])
     return training.Experiment(learner, text, snapshots={"sample": sample}, copies=text.copies)
 
@@ -103,9 +99,8 @@ def variants(config: Config) -> dict[str, Config]:
 def report(runs: training.Runs) -> analysis.Report:
     """Each network beside the n-grams; the best order is chosen on the validation split."""
     text = next(iter(runs.values())).experiment.data
-    train, size = text.parts["train"], text.tokenizer.size
     grams = {
-        split: analysis.ngram_losses(train, text.parts[split], size)
+        split: analysis.ngram_losses(text.parts["train"], text.parts[split], text.tokenizer.size)
         for split in ("validation", "test")
     }
     best = int(np.argmin(grams["validation"])) + 1
@@ -116,8 +111,8 @@ def report(runs: training.Runs) -> analysis.Report:
     for row, losses in found.items():
         nats = {split: loss * text.density(split) for split, loss in losses.items()}
         rows[row] = {f"{split}, nats": loss for split, loss in nats.items()}
-        rows[row] |= {"both, nats": sum(nats.values()) / 2}
-        rows[row] |= {"test perplexity": np.exp(losses["test"])}
+        both = sum(nats.values()) / 2
+        rows[row] |= {"both, nats": both, "test perplexity": np.exp(losses["test"])}
     bar = float(rows[f"{best}-gram"]["test, nats"])
     table = analysis.Table(
         f"{runs.config.dataset}: cross-entropy of what comes next, in nats a character",

@@ -87,7 +87,7 @@ def experiment(config: Config) -> training.Experiment:
     pairs = data.translation(
         config.dataset, config.source, config.target,
         vocabulary=config.vocabulary, length=config.length, pack=config.pack,
-        folder=config.workdir,
+        stream=config.stream, folder=config.workdir,
     )  # fmt: skip
     if config.pack and config.network != "transformer":
         raise UsageError("--pack needs --network transformer; the others read on across pairs.")

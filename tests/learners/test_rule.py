@@ -28,6 +28,8 @@ FROZEN = {
     "vae": "decoder/Dense_0",
     "recurrent": "network/RecurrentLayer_0/kernel",
     "attention": "blocks_0/attention/",
+    "translation": "decoder_0/cross_attention/",
+    "pretraining": "encoder_0/attention/",
     "flow": "inner/layers_0/",
 }
 
