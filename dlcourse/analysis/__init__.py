@@ -7,6 +7,7 @@ saves the results of finished runs. Their public names are all here.
 from dlcourse.analysis.draw.activations import draw_activations as draw_activations
 from dlcourse.analysis.draw.approximation import draw_approximation as draw_approximation
 from dlcourse.analysis.draw.attention import draw_attention as draw_attention
+from dlcourse.analysis.draw.attention import draw_patch_attention as draw_patch_attention
 from dlcourse.analysis.draw.attribution import draw_attributions as draw_attributions
 from dlcourse.analysis.draw.attribution import draw_deletion as draw_deletion
 from dlcourse.analysis.draw.augmentations import draw_augmentations as draw_augmentations

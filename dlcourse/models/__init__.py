@@ -41,6 +41,7 @@ from dlcourse.models.sequence.generation import generate_within as generate_with
 from dlcourse.models.sequence.generation import truncated as truncated
 from dlcourse.models.sequence.gpt import GPT as GPT
 from dlcourse.models.sequence.language import RecurrentLM as RecurrentLM
+from dlcourse.models.sequence.patches import PatchTransformer as PatchTransformer
 from dlcourse.models.sequence.recurrent import Recurrent as Recurrent
 from dlcourse.models.sequence.recurrent import SequenceNet as SequenceNet
 from dlcourse.models.sequence.seq2seq import Seq2Seq as Seq2Seq

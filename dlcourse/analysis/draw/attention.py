@@ -34,3 +34,33 @@ def draw_attention(
         panel.set(xlabel="looks at", ylabel="output")
         figures.title(panel, title)
     return figure
+
+
+def draw_patch_attention(
+    images: Float[np.ndarray, "n height width channels"],
+    weights: Float[np.ndarray, "n maps rows columns"],
+    names: Sequence[str],
+    titles: Sequence[str],
+) -> Any:
+    """A row for each image: the image, then each map of attention over it, red where it is read.
+
+    Args:
+        images: in [0, 1].
+        weights: of the patches; each map sums to at most 1, and is drawn relative to its greatest.
+        names: of the maps.
+        titles: of the images.
+    """
+    figure, panels = figures.new(len(images), 1 + len(names), width=1.15, height=1.2, grid=False)
+    height, width = images.shape[1:3]
+    for row, (image, maps, title) in enumerate(zip(images, weights, titles, strict=True)):
+        figures.image(panels[row, 0], image)
+        panels[row, 0].set_ylabel(title, fontsize=8)
+        for panel, name, each in zip(panels[row, 1:], names, maps, strict=True):
+            figures.image(panel, image)
+            red = np.zeros((*each.shape, 4))
+            red[..., 0], red[..., 3] = 1, 0.8 * each / each.max()
+            box = (-0.5, width - 0.5, height - 0.5, -0.5)
+            panel.imshow(red, interpolation="nearest", extent=box)
+            if not row:
+                panel.set_title(name, fontsize=8, pad=3)
+    return figure
