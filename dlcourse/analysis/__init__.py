@@ -121,6 +121,7 @@ from dlcourse.analysis.measure.surfaces import Surface as Surface
 from dlcourse.analysis.measure.through_time import (
     gradient_through_time as gradient_through_time,
 )
+from dlcourse.analysis.measure.through_time import powers_through_time as powers_through_time
 from dlcourse.analysis.measure.translations import bleu as bleu
 from dlcourse.analysis.measure.translations import translation_scores as translation_scores
 from dlcourse.analysis.measure.translations import translator as translator

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dlcourse import analysis, data, learners, losses, metrics, models, training
-from dlcourse.data.memory import BLANK
+from dlcourse.data.memory import BLANK, REMEMBERED, SYMBOLS
 from dlcourse.models.sequence import cells
 
 
@@ -67,7 +67,12 @@ def recall(logits: jax.Array, symbols: jax.Array) -> metrics.Weighted:
 
 
 def variants(config: Config) -> dict[str, Config]:
-    return {cell: dataclasses.replace(config, cell=cell) for cell in get_args(cells.Name)}
+    return {cell.upper(): dataclasses.replace(config, cell=cell) for cell in get_args(cells.Name)}
+
+
+def square(h: jax.Array) -> jax.Array:
+    """A loss of the last state, whose gradient is followed through time."""
+    return jnp.mean(h**2, axis=-1)
 
 
 def through_time(runs: training.Runs) -> dict[str, dict[str, np.ndarray]]:
@@ -80,50 +85,52 @@ def through_time(runs: training.Runs) -> dict[str, dict[str, np.ndarray]]:
         for column, state in zip(columns, (start, run.by_seed()[0]), strict=True):
             weights = state.params["Recurrent_0"]["RecurrentLayer_0"]
             columns[column][row] = analysis.gradient_through_time(
-                cells.CELLS[row], weights, batch["x"], lambda h: jnp.mean(h**2, axis=-1)
+                cells.CELLS[run.config.cell], weights, batch["x"], square
             )
+    columns["linear network, U = s Q"] = {
+        f"s = {s}": analysis.powers_through_time(s, runs.config.hidden, runs.config.length, square)
+        for s in (0.9, 1.0, 1.1)
+    }
     return columns
 
 
-def powers(config: Config) -> dict[str, np.ndarray]:
-    """Of linear networks whose U is s times an orthogonal matrix: powers of s."""
-    width, cell = config.hidden, cells.LINEAR
-    orthogonal = jax.nn.initializers.orthogonal()(jax.random.key(0), (width, width))
-    x = jnp.zeros((1, config.length, 1)).at[:, 0].set(1.0)
-    return {
-        f"s = {s}": analysis.gradient_through_time(
-            cell,
-            {
-                "kernel": jnp.ones((1, width)),
-                "recurrent_kernel": s * orthogonal,
-                "bias": jnp.zeros(width),
-            },
-            x,
-            lambda h: jnp.mean(h**2, axis=-1),
-        )
-        for s in (0.9, 1.0, 1.1)
-    }
+def remembered(run: training.Run) -> tuple[np.ndarray, np.ndarray]:
+    """The recall of each symbol, or the error of a sum by the age of its first number."""
+    sequences = run.experiment.data
+    batch = jax.device_get(sequences.prepare(sequences.read(sequences.splits["test"])))
+    found = np.asarray(run.apply({"x": batch["x"]}))
+    if run.config.task == "copying":
+        right = (found.argmax(-1) == batch["y"])[:, -REMEMBERED:]
+        return np.arange(1, REMEMBERED + 1), right.mean(0)[:, None]
+    age = run.config.length - batch["x"][..., 1].argmax(1)
+    groups = np.array_split(np.argsort(age, kind="stable"), 10)
+    squares = (found - batch["y"]) ** 2
+    return np.array([age[g].mean() for g in groups]), np.array([squares[g].mean(0) for g in groups])
 
 
 def report(runs: training.Runs) -> analysis.Report:
-    config = runs.config
-    best_blind = 1 / 6 if config.task == "adding" else 10 * np.log(8) / (config.length + 20)
-    names = ("loss", "recall") if config.task == "copying" else ("loss",)
-    rows = {row: {n: run.values("test", n) for n in names} for row, run in runs.items()}
-    rows["without memory"] = {"loss": np.array([best_blind])}
-    if config.task == "copying":
-        rows["without memory"]["recall"] = np.array([1 / 8])
+    adds, length = runs.config.task == "adding", runs.config.length
+    blind = {"loss": 1 / 6 if adds else REMEMBERED * np.log(SYMBOLS) / (length + 2 * REMEMBERED)}
+    blind |= {} if adds else {"recall": 1 / SYMBOLS}
+    rows = {row: {name: run.values("test", name) for name in blind} for row, run in runs.items()}
+    rows["without memory"] = {name: np.array([value]) for name, value in blind.items()}
     table = analysis.Table(
-        f"{config.task}, length {config.length}, test split", rows, percent=["recall"],
+        f"{runs.config.task}, length {length}, test split", rows, percent=["recall"],
         diverged=runs.diverged,
     )  # fmt: skip
-    columns = through_time(runs) | {"linear network, U = s Q": powers(config)}
+    ages = {row: remembered(run) for row, run in runs.items()}
+    if adds:
+        line = {"first number forgotten": 1 / 12}
+        memory = analysis.draw_variants(ages, "squared error", line, "age of the first number")
+    else:
+        line = {"guessing": 1 / SYMBOLS}
+        memory = analysis.draw_variants(ages, "recall", line, "number of the symbol")
+    loss = analysis.draw_variants(
+        runs.curves("validation", "loss"), "loss", {"without memory": blind["loss"]}
+    )
+    gradients = analysis.draw_through_time(through_time(runs))
     return analysis.Report(
-        table,
-        {
-            "comparison": analysis.draw_variants(runs.curves("validation", "loss"), "loss"),
-            "gradients": analysis.draw_through_time(columns),
-        },
+        table, {"comparison": loss, "gradients": gradients, "remembered": memory}
     )
 
 

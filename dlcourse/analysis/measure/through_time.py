@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from dlcourse.models.sequence.cells import Carry, Cell, Weights
+from dlcourse.models.sequence.cells import LINEAR, Carry, Cell, Weights
 
 
 def gradient_through_time(
@@ -49,3 +49,17 @@ def gradient_through_time(
     squares = sum(jnp.sum(slope**2, axis=-1) for slope in slopes)
     logs = np.log(np.asarray(squares, np.float64)).mean(axis=1) / 2
     return np.exp(logs - logs[-1])
+
+
+def powers_through_time(
+    scale: float, width: int, time: int, loss: Callable[[Array], Array]
+) -> Float[np.ndarray, " time"]:
+    """`gradient_through_time` of a linear network with U = s Q: powers of s, the scale."""
+    orthogonal = jax.nn.initializers.orthogonal()(jax.random.key(0), (width, width))
+    weights = {
+        "kernel": jnp.ones((1, width)),
+        "recurrent_kernel": scale * orthogonal,
+        "bias": jnp.zeros(width),
+    }
+    x = jnp.zeros((1, time, 1)).at[:, 0].set(1.0)
+    return gradient_through_time(LINEAR, weights, x, loss)
