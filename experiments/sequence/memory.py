@@ -129,9 +129,8 @@ def report(runs: training.Runs) -> analysis.Report:
         runs.curves("validation", "loss"), "loss", {"without memory": blind["loss"]}
     )
     gradients = analysis.draw_through_time(through_time(runs))
-    return analysis.Report(
-        table, {"comparison": loss, "gradients": gradients, "remembered": memory}
-    )
+    figures = {"comparison": loss, "gradients": gradients, "remembered": memory}
+    return analysis.Report(table, figures)
 
 
 if __name__ == "__main__":

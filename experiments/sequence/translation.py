@@ -91,13 +91,11 @@ def experiment(config: Config) -> training.Experiment:
     )  # fmt: skip
     if config.pack and config.network != "transformer":
         raise UsageError("--pack needs --network transformer; the others read on across pairs.")
-    size = pairs.tokenizer.size
+    size, attends = pairs.tokenizer.size, config.network == "attention"
+    shape = (config.layers, config.heads, config.width, config.hidden)
+    model: Any = models.Seq2Seq(size, config.cell, config.width, attends, config.dropout)
     if config.network == "transformer":
-        shape = (config.layers, config.heads, config.width, config.hidden)
-        model: Any = models.Transformer(size, *shape, config.dropout)
-    else:
-        attends = config.network == "attention"
-        model = models.Seq2Seq(size, config.cell, config.width, attends, config.dropout)
+        model = models.Transformer(size, *shape, config.dropout)
     learner = learners.translation(
         model, config.rule(pairs), length=config.length,
         beams=config.beams, alpha=config.alpha, smoothing=config.smoothing,
@@ -130,9 +128,7 @@ def report(runs: training.Runs) -> analysis.Report:
         f"{config.dataset}, {config.source} to {config.target}, test split",
         rows, percent=["exact match"], diverged=runs.diverged,
     )  # fmt: skip
-    curves = analysis.draw_variants(
-        runs.curves("validation", "cross_entropy"), "validation cross-entropy, nats a token"
-    )
+    curves = analysis.draw_variants(runs.curves("validation", "cross_entropy"), "nats a token")
     notes = [f"{column}: {signature}" for column, signature in signatures.items()]
     return analysis.Report(table, {"comparison": curves}, notes)
 
