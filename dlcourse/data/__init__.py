@@ -4,12 +4,14 @@ from dlcourse.data import augment as augment
 from dlcourse.data import densities as densities
 from dlcourse.data import generated as generated
 from dlcourse.data import memory as memory
+from dlcourse.data.arrays import from_arrays as from_arrays
 from dlcourse.data.dataset import Dataset as Dataset
 from dlcourse.data.dataset import Source as Source
 from dlcourse.data.episodes import episodes as episodes
 from dlcourse.data.gates import GATES as GATES
 from dlcourse.data.gates import gates as gates
 from dlcourse.data.gates import separable as separable
+from dlcourse.data.image_set import ImageSet as ImageSet
 from dlcourse.data.images import images as images
 from dlcourse.data.images import levels as levels
 from dlcourse.data.imbalance import long_tailed as long_tailed

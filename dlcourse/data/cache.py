@@ -6,6 +6,7 @@ import fcntl
 import json
 import pathlib
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -91,6 +92,22 @@ def write(
             _move(unfinished, place)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)  # not there once it has moved
+
+
+def decoded(
+    name: str, records: Source, like: Like, meta: Mapping[str, Any], place: pathlib.Path
+) -> Decoded | None:
+    """Decodes a set as `write` does and reads it; None, with a message, if it cannot be kept."""
+    try:
+        write(name, records, like, meta, place)
+    except OSError as error:
+        print(
+            f"'{name}' is streamed, because it cannot be kept decoded in {place.parent} "
+            f"({error.strerror or error}).",
+            file=sys.stderr,
+        )
+        return None
+    return read(place)
 
 
 def _require_room(folder: pathlib.Path, needed: int) -> None:

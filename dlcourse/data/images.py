@@ -7,31 +7,35 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from dlcourse.data import tfds
+from dlcourse.data import own_files, tfds
+from dlcourse.data.arrays import from_npz, scale
 from dlcourse.data.checks import check_labels
 from dlcourse.data.dataset import Dataset, Example, split_off
 from dlcourse.data.optional import require
 from dlcourse.data.signals import until_signal
-from dlcourse.errors import UserError
+from dlcourse.errors import UsageError, UserError
 
 DIGITS_TEST, DIGITS_VALIDATION = 450, 147
 DIGITS_LEVELS = 17
+FEATURES = ("image", "label")
 
 
-def images(name: str, *, stream: bool = False) -> Dataset:
+def images(name: str, *, stream: bool = False, size: int | None = None) -> Dataset:
     """Images in [0, 1] with class labels and fixed train, validation and test splits.
 
+    A test split that a set lacks, or that has no labels, is a sixth of its train split; a missing
+    validation split is a twelfth of the rest. Both are drawn at random, always the same. Labels
+    that are plain numbers have the class names "0", "1", …
+
     Args:
-        name: `digits` (1,797 handwritten 8x8 digits, bundled with scikit-learn) or the TFDS name
+        name: `digits` (1,797 handwritten 8x8 digits, bundled with scikit-learn); the TFDS name
             of a set with the features `image` and `label` (`mnist`, `cifar10`), prepared
-            in `TFDS_DATA_DIR`. A test split that the set lacks, or that has no labels, is a sixth
-            of its train split; a missing validation split is a twelfth of the rest. Both are
-            drawn at random, always the same. Labels that are plain numbers have the class names
-            "0", "1", …
+            in `TFDS_DATA_DIR`; the path of a folder of images, see `folder_of_images`; or that of
+            an `.npz` file, see `from_npz`.
         stream: read examples on demand instead of keeping them in memory.
+        size: height and width to which the images of a folder are resized and cropped.
 
     Returns:
         A set whose batches hold `image`, float32 `[batch, height, width, channels]`, and `label`,
@@ -42,13 +46,14 @@ def images(name: str, *, stream: bool = False) -> Dataset:
             16 bits or differ in size; a label is out of range; or a package is not installed. The
             examples of a streamed set are checked when they are read.
     """
-    return _digits(stream) if name == "digits" else _from_tfds(name, stream)
-
-
-def scale(batch: dict[str, Any]) -> dict[str, Any]:
-    """Images of type uint8 or uint16, with all their range, to float32 in [0, 1]."""
-    image = jnp.asarray(batch["image"])
-    return batch | {"image": image.astype(jnp.float32) / jnp.iinfo(image.dtype).max}
+    if name == "digits":
+        return _digits(stream)
+    is_file = name.endswith(".npz")
+    if not is_file and own_files.is_folder(name):
+        return _checked(name, own_files.folder_of_images(name, stream=stream, size=size))
+    if size is not None:
+        raise UsageError(f"Only images of a folder are resized, and '{name}' is none.")
+    return from_npz(name) if is_file else _checked(name, tfds.load(name, FEATURES, stream=stream))
 
 
 def levels(images: Dataset, given: int | None = None) -> int:
@@ -122,8 +127,7 @@ class Rows:
         return self.arrays["label"]
 
 
-def _from_tfds(name: str, stream: bool) -> Dataset:
-    found = tfds.load(name, ("image", "label"), stream=stream)
+def _checked(name: str, found: tfds.Prepared) -> Dataset:
     examples, classes = found.examples, found.classes
     if isinstance(examples, Mapping):
         _check(name, examples["image"], examples["label"], classes)

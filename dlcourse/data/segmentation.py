@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from dlcourse.data import tfds
+from dlcourse.data.arrays import scale
 from dlcourse.data.dataset import Dataset, Example, Source
-from dlcourse.data.images import scale
 from dlcourse.data.masks import check_masks
 from dlcourse.data.optional import require
 from dlcourse.data.scenes import digit_scenes

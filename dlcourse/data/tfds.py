@@ -136,17 +136,8 @@ def load(name: str, features: Sequence[str], *, stream: bool = False) -> Prepare
     sizes = records.sizes
     if not stream and records.like and row_bytes(records.like) * len(records) <= MEMORY_LIMIT:
         meta = {"sizes": sizes, "classes": classes, "unlabelled": unlabelled}
-        try:
-            cache.write(name, records, records.like, meta, cached)
-        except OSError as error:
-            print(
-                f"'{name}' is streamed, because it cannot be kept decoded in {cached.parent} "
-                f"({error.strerror or error}).",
-                file=sys.stderr,
-            )
-        else:
-            if decoded := cache.read(cached):
-                return _in_memory(name, decoded)
+        if decoded := cache.decoded(name, records, records.like, meta, cached):
+            return _in_memory(name, decoded)
     _say_unlabelled(name, unlabelled)
     if classes is None:
         with until_signal(f"the labels of '{name}' were read") as halted:

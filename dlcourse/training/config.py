@@ -89,6 +89,7 @@ class Config(Execution, Optimization):
         "process_id": (0, LARGEST),
         # Fields that several experiments have:
         "examples": AT_LEAST_1,
+        "image_size": SIZE,
         "features": SIZE,
         "hidden": SIZE,
         "widths": SIZE,

@@ -29,11 +29,9 @@ HIDDEN = ("elu", "leaky_relu", "relu", "sigmoid", "swish", "tanh")
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, data.ImageSet):
     """Multi-layer perceptrons that differ only in their activation."""
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     hidden: tuple[int, ...] = (64, 64, 64, 64)
     """Width of each hidden layer."""
     optimizer: optim.Optimizer = "momentum"
@@ -46,7 +44,7 @@ class Config(training.Config):
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     networks = {
         name: models.MLP(
             (*config.hidden, images.num_classes),

@@ -24,13 +24,11 @@ from dlcourse import analysis, data, learners, models, optim, training
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config, learners.Classification):
+class Config(training.Config, data.ImageSet, learners.Classification):
     """An MLP on handwritten digits, with attributions of its outputs to pixels."""
 
     limits = training.Config.limits | {"background": (1, 10_000)}
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     hidden: tuple[int, ...] = (64, 32)
     """Width of each hidden layer."""
     schedule: optim.ScheduleName = "constant"
@@ -43,7 +41,7 @@ class Config(training.Config, learners.Classification):
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     learner = learners.supervised(
         models.MLP((*config.hidden, images.num_classes)),
         config.cross_entropy(images),

@@ -19,7 +19,7 @@ from dlcourse import analysis, data, learners, losses, models, training
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, data.ImageSet):
     """Networks with one hidden layer, by width and number of training examples."""
 
     limits = training.Config.limits | {
@@ -29,8 +29,6 @@ class Config(training.Config):
     distinct = frozenset({"widths"})
     selects = frozenset({"sizes"})
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     examples: int = 1200
     """Number of training examples of a run."""
     sizes: tuple[int, ...] = (30, 100, 300, 1200)
@@ -51,7 +49,7 @@ class Config(training.Config):
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream).with_fewer(config.examples)
+    images = config.images().with_fewer(config.examples)
     networks = {
         str(width): learners.supervised(
             models.MLP((width, images.num_classes)),

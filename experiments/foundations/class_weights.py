@@ -23,13 +23,11 @@ from dlcourse.metrics import Name
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config, learners.Classification):
+class Config(training.Config, data.ImageSet, learners.Classification):
     """A multi-layer perceptron on digits of which some classes are rare."""
 
     limits = training.Config.limits | {"imbalance": (1, 10_000)}
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     imbalance: float = 20.0
     """How many times as many training examples the first class has as the last."""
     hidden: tuple[int, ...] = (64,)
@@ -45,7 +43,7 @@ class Config(training.Config, learners.Classification):
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     images = data.long_tailed(images, config.imbalance)
     learner = learners.supervised(
         models.MLP((*config.hidden, images.num_classes), dropout=config.dropout),

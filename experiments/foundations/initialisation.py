@@ -24,13 +24,11 @@ SCHEMES = sorted(INITIALIZERS)
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, data.ImageSet):
     """A deep multi-layer perceptron under each initialisation scheme."""
 
     limits = training.Config.limits | {"layers": (1, 100), "width": training.SIZE}
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     activation: Literal["tanh", "relu"] = "relu"
     """Activation of the trained networks."""
     layers: int = 10
@@ -47,7 +45,7 @@ class Config(training.Config):
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
 
     def classifier(scheme: str) -> Learner:
         model = models.MLP(

@@ -24,15 +24,13 @@ PUBLISHED = {"dropout": 0.018, "ridge": 0.023, "multinomial": 0.072, "LDA": 0.12
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config, learners.Classification):
+class Config(training.Config, data.ImageSet, learners.Classification):
     """A network with dropout, one with ridge, multinomial regression, and LDA."""
 
     limits = training.Config.limits | {"ridge": training.NOT_NEGATIVE}
 
     classifier: Literal["dropout", "ridge", "multinomial"] = "dropout"
     """Classifier that a run trains. LDA has a closed form and needs no run."""
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     hidden: tuple[int, ...] = (256, 128)
     """Width of each hidden layer of the two networks."""
     dropout: float = 0.4
@@ -48,7 +46,7 @@ class Config(training.Config, learners.Classification):
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     hidden = () if config.classifier == "multinomial" else config.hidden
     dropout = config.dropout if config.classifier == "dropout" else 0.0
 
@@ -75,7 +73,7 @@ def lda_error(config: Config) -> float:
     """The test error of scikit-learn's linear discriminant analysis on the same images."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-    images = data.images(config.dataset)
+    images = config.images()
     # The validation split is trained on too, because LDA has nothing to select on it.
     seen = np.concatenate([images.splits["train"], images.splits["validation"]])
     train, test = images.read(seen), images.read(images.splits["test"])

@@ -20,11 +20,9 @@ from dlcourse import analysis, data, learners, models, optim, training
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config, learners.Classification):
+class Config(training.Config, data.ImageSet, learners.Classification):
     """Deck 003's network of three layers, with 52,650 weights on MNIST."""
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     hidden: tuple[int, ...] = (64, 32)
     """Width of each hidden layer."""
     optimizer: optim.Optimizer = "sgd"
@@ -40,7 +38,7 @@ class Config(training.Config, learners.Classification):
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     model = models.MLP((*config.hidden, images.num_classes))
     learner = learners.supervised(
         model, config.cross_entropy(images), config.rule(images), metrics_of=config.metrics

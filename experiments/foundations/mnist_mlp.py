@@ -14,11 +14,9 @@ from dlcourse import analysis, data, learners, models, optim, training
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config, learners.Classification):
+class Config(training.Config, data.ImageSet, learners.Classification):
     """A multi-layer perceptron on handwritten digits."""
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     hidden: tuple[int, ...] = (256, 128)
     """Width of each hidden layer."""
     dropout: float = 0.4
@@ -31,7 +29,7 @@ class Config(training.Config, learners.Classification):
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     model = models.MLP((*config.hidden, images.num_classes), dropout=config.dropout)
     learner = learners.supervised(
         model, config.cross_entropy(images), config.rule(images), metrics_of=config.metrics

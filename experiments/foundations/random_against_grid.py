@@ -39,7 +39,7 @@ SPACE = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, data.ImageSet):
     """Random search against grids of 8, 27 and 64 trials."""
 
     limits = training.Config.limits | {
@@ -48,8 +48,6 @@ class Config(training.Config):
     }
     distinct = frozenset({"levels"})
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     levels: tuple[int, ...] = (2, 3, 4)
     """Numbers of values of each hyperparameter, one grid for each."""
     random_trials: int = 256
@@ -66,7 +64,7 @@ class Config(training.Config):
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     model = models.MLP((*config.hidden, images.num_classes), dropout=config.dropout)
     rule = config.rule(images)
     learner = learners.supervised(model, losses.softmax_cross_entropy, rule)

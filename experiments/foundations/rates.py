@@ -20,11 +20,9 @@ from dlcourse import analysis, data, learners, losses, models, optim, training
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, data.ImageSet):
     """The same multi-layer perceptron under eight schedules of the learning rate."""
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     hidden: tuple[int, ...] = (64, 64)
     """Width of each hidden layer."""
     learning_rate: float = 0.5
@@ -49,7 +47,7 @@ def schedules(rate: float, steps: int, epoch: int) -> dict[str, optim.Schedule]:
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     model = models.MLP((*config.hidden, images.num_classes))
     steps = config.total_steps(images)
     rates = schedules(config.learning_rate, steps, config.steps_of(1, images))

@@ -35,15 +35,13 @@ Regulariser = Literal[
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, data.ImageSet):
     """Seven regularisers, one at a time, on a large network with few training examples."""
 
     limits = training.Config.limits | {"wrong": training.SHARE}
 
     regulariser: Regulariser = "none"
     """Regulariser of a run."""
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     examples: int = 200
     """Number of training examples, m; few, so that the network overfits."""
     wrong: float = 0.2
@@ -71,7 +69,7 @@ class Config(training.Config):
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream).with_fewer(config.examples)
+    images = config.images().with_fewer(config.examples)
     images = data.with_wrong_labels(images, config.wrong)
     regulariser, m = config.regulariser, config.examples
     penalties = {

@@ -26,7 +26,6 @@ from typing import Any, Literal
 import numpy as np
 
 from dlcourse import analysis, data, learners, models, training
-from dlcourse.errors import UsageError
 from dlcourse.models.sequence import cells
 
 Network = Literal["transformer", "attention", "recurrent"]
@@ -79,7 +78,6 @@ class Config(training.Config):
     warmup: str | None = "10%"
     batch_size: int = 32
     steps: int | None = 500
-    """Number of training steps."""
     evaluate_every: str = "20%"
 
 
@@ -89,8 +87,6 @@ def experiment(config: Config) -> training.Experiment:
         vocabulary=config.vocabulary, length=config.length, pack=config.pack,
         stream=config.stream, folder=config.workdir,
     )  # fmt: skip
-    if config.pack and config.network != "transformer":
-        raise UsageError("--pack needs --network transformer; the others read on across pairs.")
     size, attends = pairs.tokenizer.size, config.network == "attention"
     shape = (config.layers, config.heads, config.width, config.hidden)
     model: Any = models.Seq2Seq(size, config.cell, config.width, attends, config.dropout)

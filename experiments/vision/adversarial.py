@@ -32,7 +32,7 @@ from dlcourse import analysis, data, learners, models, training
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config, learners.Classification):
+class Config(training.Config, data.ImageSet, learners.Classification):
     """Plain and adversarial training, both under attack."""
 
     limits = training.Config.limits | {
@@ -44,8 +44,6 @@ class Config(training.Config, learners.Classification):
 
     kind: Literal["plain", "adversarial"] = "adversarial"
     """Training on clean images, or on attacked images."""
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     features: tuple[int, ...] = (32, 64)
     """The channels of each block of the classifier."""
     hidden: int = 128
@@ -72,7 +70,7 @@ class Config(training.Config, learners.Classification):
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     learner = learners.supervised(
         models.CNN(config.features, images.num_classes, config.hidden),
         config.cross_entropy(images),
@@ -93,7 +91,7 @@ def variants(config: Config) -> dict[str, Config]:
 
 def report(runs: training.Runs) -> analysis.Report:
     config = runs.config
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     batch = images.prepare(images.read(images.splits["test"][: config.attacked]))
     x, y = np.asarray(batch["image"]), np.asarray(batch["label"])
     key = training.stream(config.seed, "attack")

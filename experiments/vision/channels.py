@@ -20,14 +20,12 @@ from dlcourse.learner import Trained
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config, learners.Classification):
+class Config(training.Config, data.ImageSet, learners.Classification):
     """A convolutional network, with the maps of one of its layers."""
 
     limits = training.Config.limits | {"channels": (0, 2**16)}
     distinct = frozenset({"channels"})
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     features: tuple[int, ...] = (16, 32)
     """Channels of each block."""
     layer: str = "Conv_1"
@@ -40,7 +38,7 @@ class Config(training.Config, learners.Classification):
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     model = models.CNN(config.features, images.num_classes)
     learner = learners.supervised(
         model, config.cross_entropy(images), config.rule(images), metrics_of=config.metrics

@@ -39,13 +39,11 @@ TARGETS = {"model-2": 0.70, "model-3": 0.91, "resnet-20": 0.917}
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config, learners.Classification):
+class Config(training.Config, data.ImageSet, learners.Classification):
     """Dense, convolutional and residual networks on the same images."""
 
     selects = frozenset({"networks"})
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or a labelled image set prepared by TFDS, such as `cifar10`."""
     network: Name = "model-2"
     """Network of a run: dense, LeNet-5 with ReLU, six convolutions, AlexNet, or residual."""
     networks: tuple[Name, ...] = ("model-1", "model-2", "model-3", "resnet-20")
@@ -76,7 +74,7 @@ def coloured(images: data.Dataset) -> data.Dataset:
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = coloured(data.images(config.dataset, stream=config.stream))
+    images = coloured(config.images())
     images = images.with_fewer(config.examples)
     learner = learners.supervised(
         MODELS[config.network](num_classes=images.num_classes),

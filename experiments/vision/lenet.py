@@ -28,13 +28,11 @@ PUBLISHED = {"LeNet-5": 0.9905, "CNN": 0.993}  # the CNN's is our target
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config, learners.Classification):
+class Config(training.Config, data.ImageSet, learners.Classification):
     """LeNet-5 with tanh and average pooling, and a CNN with ReLU and batch norm."""
 
     selects = frozenset({"networks"})
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     network: Literal["LeNet-5", "CNN"] = "LeNet-5"
     """Network that a run trains."""
     networks: tuple[Literal["LeNet-5", "CNN"], ...] = ("LeNet-5", "CNN")
@@ -68,7 +66,7 @@ def enlarged(images: data.Dataset) -> data.Dataset:
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = enlarged(data.images(config.dataset, stream=config.stream))
+    images = enlarged(config.images())
     classes = images.num_classes
     if config.network == "LeNet-5":
         model = models.LeNet5(classes)

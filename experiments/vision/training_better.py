@@ -42,15 +42,13 @@ FOUR: set[Trick] = {"augmentation", "cosine schedule", "label smoothing", "weigh
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, data.ImageSet):
     """Eleven changes to the training of one convolutional network, one at a time."""
 
     limits = training.Config.limits | {"smoothing": training.SHARE}
 
     trick: Trick = "plain"
     """Change that a run makes."""
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     examples: int = 200
     """Number of training examples; few, so that there is room for improvement."""
     features: tuple[int, ...] = (16, 32)
@@ -97,7 +95,7 @@ def rule(config: Config, on: set[Trick], images: data.Dataset) -> Rule:
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream).with_fewer(config.examples)
+    images = config.images().with_fewer(config.examples)
     on = FOUR if config.trick == "four together" else {config.trick}
     model = models.CNN(
         config.features,

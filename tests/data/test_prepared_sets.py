@@ -40,7 +40,7 @@ def both(name="given"):
 def test_only_names_are_taken_for_names(name, place):
     prepare(place, {"train": rows(12)})
     with pytest.raises(UsageError, match="is not the name of a data set"):
-        data.images(name)
+        tfds.find(name)
 
 
 def test_one_of_several_configs_must_be_named(place):

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from dlcourse.errors import UserError
 from dlcourse.models.sequence import cells
 from dlcourse.models.sequence.cells import CELLS, Carry
 from dlcourse.models.sequence.encoder_decoder import PADDING
@@ -86,7 +87,15 @@ class Seq2Seq(nn.Module):
         Args:
             pair: `source`, and `target`, which begins with the token that starts a sentence.
             train: whether to drop.
+
+        Raises:
+            UserError: an example holds several pairs.
         """
+        if "source_segment" in pair:
+            raise UserError(
+                "Recurrent networks read on from one pair of an example into the next. Leave "
+                "--pack out, or use --network transformer."
+            )
         reading = self._read(pair["source"], train)
         return self._decode(pair["target"], reading, train)[0]
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from dlcourse.errors import UserError
 from dlcourse.models import Seq2Seq
 from dlcourse.models.sequence.encoder_decoder import PADDING
 
@@ -121,6 +122,12 @@ def test_a_source_without_tokens_is_finite(kind):
 
     value, slopes = jax.jit(jax.value_and_grad(total))(weights(kind))
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves((value, slopes)))
+
+
+def test_several_pairs_in_an_example_are_refused():
+    pair = PAIR | {"source_segment": SOURCE, "target_segment": TARGET}
+    with pytest.raises(UserError, match="Leave --pack out"):
+        jax.eval_shape(network(KINDS[0]).init, jax.random.key(0), pair)
 
 
 def test_counts():
