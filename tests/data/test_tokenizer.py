@@ -11,6 +11,7 @@ import pytest
 from dlcourse import data
 from dlcourse.data.tokenizer import BERT, UNKNOWN
 from dlcourse.errors import UsageError, UserError
+from tests import ROOT
 
 TEXTS = ["Low, lower, lowest!", "The newest are wider: new, newer.", "a widest\tÜber-new one\n"]
 MADE = {
@@ -178,6 +179,24 @@ def test_the_two_files_of_gpt_2(tmp_path):
     read = data.Tokenizer.read(tmp_path)
     for text in TEXTS:
         np.testing.assert_array_equal(read.encode(text), MADE["bpe"].encode(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("Hello world", [15496, 995]),
+        ("Hello, world!", [15496, 11, 995, 0]),
+        (
+            "The quick brown fox jumps over the lazy dog.",
+            [464, 2068, 7586, 21831, 18045, 625, 262, 16931, 3290, 13],
+        ),
+    ],
+)
+def test_the_numbers_of_gpt_2s_tokens(text, tokens):
+    """With the part of its published files that these texts need: see `make_gpt2_tokenizer.py`."""
+    read = data.Tokenizer.read(ROOT / "tests" / "fixtures" / "gpt2_tokenizer")
+    assert read.encode(text).tolist() == tokens
+    assert read.decode(np.array(tokens)) == text
 
 
 def test_what_is_no_tokenizer_is_named(tmp_path):

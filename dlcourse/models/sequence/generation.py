@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from dlcourse.errors import UserError
+from dlcourse.models.sequence.attention import Cache
 from dlcourse.models.sequence.gpt import Logits, Tokens
 
 # (tokens, cache, position) -> (logits, cache)
@@ -74,10 +75,18 @@ def generate(
         truncation: of the distribution; see `truncated`.
 
     Raises:
-        UserError: an empty prompt.
+        UserError: an empty prompt, or a cache that is too short.
     """
     if not prompt.shape[1]:
         raise UserError("A prompt needs at least one token.")
+    whole = prompt.shape[1] + length - 1  # the last token is not read again
+    parts = jax.tree.leaves(cache, is_leaf=lambda each: isinstance(each, Cache))
+    for room in (each.key.shape[2] for each in parts if isinstance(each, Cache)):
+        if room < whole:  # `dynamic_update_slice` would write all others onto the last place
+            raise UserError(
+                f"A cache of {room} places has no room for a prompt of {prompt.shape[1]} tokens "
+                f"and {length} more."
+            )
 
     def draw(key: Key[Array, ""], logits: Array) -> Array:
         return jax.random.categorical(key, truncated(logits, **truncation)).astype(prompt.dtype)

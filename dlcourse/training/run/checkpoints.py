@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import zlib
 from types import TracebackType
 from typing import Any
@@ -15,6 +16,10 @@ from dlcourse.training.engine import processes
 # renamed into place, so every complete checkpoint has it.
 MANIFEST = "files.json"
 BLOCK = 1 << 20
+# Orbax on an array of another shape.
+OTHER_SHAPE = re.compile(
+    r"Requested shape: (\(.*?\)) is not compatible with the stored shape: (\(.*?\))"
+)
 
 
 class Damaged(UserError):
@@ -197,6 +202,12 @@ def _failures() -> tuple[type[Exception], ...]:
 def _first_line(error: Exception) -> str:
     if "No space left on device" in str(error):
         return "No space left on device"  # the full message lists every file
+    if shapes := OTHER_SHAPE.search(str(error)):
+        asked, saved = shapes.groups()
+        return (
+            f"it has an array of shape {saved} where this run needs {asked}. The config or the "
+            "tokenizer of its folder has changed."
+        )
     return reason(error)[:300]
 
 

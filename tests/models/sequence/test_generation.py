@@ -112,3 +112,16 @@ def test_tokens_are_drawn_with_their_probabilities(network):
 def test_an_empty_prompt_is_refused(network):
     with pytest.raises(UserError, match="at least one token"):
         continued(network, jnp.zeros((1, 0), int), 2)
+
+
+def test_beyond_the_cache_or_the_context_is_refused_and_not_clamped(network):
+    """`dynamic_update_slice` would write every further token onto the last place."""
+    model, params = network
+    step, prompt = functools.partial(model.apply, params, method="decode"), jnp.zeros((1, 3), int)
+    with pytest.raises(UserError, match="A cache of 7 places has no room for a prompt of 3 tokens"):
+        models.generate(step, model.start(1, 7), prompt, 6, jax.random.key(0))
+    # The last token is not read again, so one place less is enough.
+    run = functools.partial(models.generate, step, model.start(1, 7), prompt, 5)
+    assert jax.eval_shape(run, jax.random.key(0)).shape == (1, 5)
+    with pytest.raises(UserError, match="17 tokens, prompt included, do not fit a context of 16"):
+        continued(network, prompt, 14)

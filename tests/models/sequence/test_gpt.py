@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dlcourse import models
+from dlcourse import learners, models, optim, parameters
 from dlcourse.errors import UserError
+from dlcourse.learner import Policy, Rule
 from dlcourse.models.sequence.gpt import SIZES
 
 TOKENS = jnp.asarray(np.random.default_rng(0).integers(0, 13, (3, 9)))
@@ -110,3 +111,45 @@ def test_a_table_of_tokens_is_the_embedding_and_the_first_kernel():
     found = total(network)
     expected = total(layers, train=True, rngs={"dropout": jax.random.key(0)})
     chex.assert_trees_all_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_remat_and_low_precision_compose():
+    """Each layer is computed once more; in bfloat16 the step is the same as without."""
+    network, after = NETWORKS["gpt"].clone(dropout=0.1), {}
+    batch = {"tokens": TOKENS, "next": jnp.roll(TOKENS, -1, axis=1)}
+    for remat in (False, True):
+        rule = Rule(optim.sgd(0.5), Policy(precision="bfloat16", remat=remat))
+        learner = learners.language_model(network, rule, context=11)
+        state = jax.jit(learner.init)(jax.random.key(0), batch)
+        step = jax.make_jaxpr(learner.step)(state, batch, jax.random.key(1))
+        assert ("remat" in str(step)) == remat
+        assert "bf16" in str(step)
+        after[remat] = jax.jit(learner.step)(state, batch, jax.random.key(1))[0].params
+    chex.assert_trees_all_close(after[True], after[False], rtol=0.02, atol=1e-4)
+    assert {leaf.dtype for leaf in jax.tree.leaves(after)} == {np.dtype("float32")}
+
+
+@pytest.mark.parametrize(
+    ("network", "inputs"),
+    [
+        (NETWORKS["gpt"], TOKENS),
+        (models.BERTPretraining(models.BERT(13, 11, 2, 2, 8)), {"tokens": TOKENS}),
+    ],
+    ids=["gpt", "bert"],
+)
+def test_weights_decay_where_they_multiply_places_alone(network, inputs):
+    """Neither embeddings, of which the output layer is one, nor norms, nor biases."""
+    params = jax.eval_shape(network.init, jax.random.key(0), inputs)["params"]
+    decay = jax.tree_util.tree_leaves_with_path(parameters.kernels(params))
+    kept = {parameters.name(path).rpartition("/")[2] for path, decays in decay if not decays}
+    assert kept == {"embedding", "scale", "bias"}
+    matrices = [path for path, decays in decay if decays]
+    beside = 3 if "bert" in params else 0  # the pooler, and a dense layer in each of two heads
+    assert len(matrices) == 2 * 6 + beside
+    # And so it is in a step of AdamW without a gradient.
+    ones = jax.tree.map(lambda leaf: jnp.ones(leaf.shape), params)
+    still = jax.tree.map(jnp.zeros_like, ones)
+    optimizer = optim.adamw(0.1, 0.2)
+    updates = optimizer.update(still, optimizer.init(ones), ones)[0]
+    for (path, decays), update in zip(decay, jax.tree.leaves(updates), strict=True):
+        np.testing.assert_allclose(update, -0.02 * decays, rtol=1e-5, err_msg=str(path))

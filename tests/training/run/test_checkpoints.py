@@ -121,6 +121,11 @@ def test_a_checkpoint_of_another_shape_is_not_a_damaged_one(tmp_path):
         with pytest.raises(UserError, match="cannot be restored") as raised:
             checkpoints.restore(like)
         assert not isinstance(raised.value, Damaged)
+        other = {"w": jax.ShapeDtypeStruct((5,), np.float32, sharding=sharding)}
+        message = r"it has an array of shape \(7,\) where this run needs \(5,\)\. The config or"
+        with pytest.raises(UserError, match=message) as raised:
+            checkpoints.restore(other)
+        assert "\n" not in str(raised.value)
         like = {"w": like["v"]}
         step, restored, progress = checkpoints.restore(like)
     assert (step, progress) == (3, {"seconds": 1.0})
