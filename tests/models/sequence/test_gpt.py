@@ -125,7 +125,7 @@ def test_remat_and_low_precision_compose():
         assert ("remat" in str(step)) == remat
         assert "bf16" in str(step)
         after[remat] = jax.jit(learner.step)(state, batch, jax.random.key(1))[0].params
-    chex.assert_trees_all_close(after[True], after[False], rtol=0.02, atol=1e-4)
+    chex.assert_trees_all_close(after[True], after[False], rtol=0.02, atol=2e-3)  # of 8 bits
     assert {leaf.dtype for leaf in jax.tree.leaves(after)} == {np.dtype("float32")}
 
 
