@@ -4,7 +4,13 @@
     python experiments/sequence/image_attention.py --dataset mnist --patch 4 --epochs 10
 
 A class token looks at the patches of an image; `figures/attention.png` of the first row shows where
-each head of the last layer looks. Dense layers see all pixels at once.
+each head of the last layer looks. Dense layers see all pixels at once. Both train on images shifted
+by up to a pixel. Test accuracy for seed 0, in 61 CPU seconds:
+
+    attention over 16 patches    95.1 %
+    dense layers                 95.6 %
+
+The second command is not yet measured.
 """
 
 import dataclasses
@@ -21,7 +27,7 @@ Network = Literal["attention", "dense"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config, learners.Classification):
+class Config(training.Config, data.ImageSet, learners.Classification):
     """Attention over the patches of an image, beside dense layers."""
 
     limits = training.Config.limits | {
@@ -29,8 +35,6 @@ class Config(training.Config, learners.Classification):
         "shown": (1, 100),
     }  # fmt: skip
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     network: Network = "attention"
     """Attention over patches, or dense layers."""
     patch: int = 2
@@ -60,7 +64,7 @@ class Config(training.Config, learners.Classification):
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     classes, dropout = images.num_classes, config.dropout
     if config.network == "attention":
         shape = (config.layers, config.heads, config.width, config.hidden)
