@@ -40,9 +40,9 @@ class Config(training.Config):
     hidden: int = 32
     """Width of the hidden state."""
     clip: float | None = 1.0
-    learning_rate: float = 5e-3
+    learning_rate: float = 1e-2
     batch_size: int = 64
-    steps: int | None = 1500
+    steps: int | None = 1000
     """Number of training steps; every sequence is new."""
     evaluate_every: str = "5%"
 
@@ -81,7 +81,8 @@ def through_time(runs: training.Runs) -> dict[str, dict[str, np.ndarray]]:
     for row, run in runs.items():
         sequences = run.experiment.data
         batch = sequences.prepare(sequences.read(sequences.splits["test"][:100]))
-        start = run.experiment.learner.init(training.stream(run.config.seed, "init"), batch)
+        init = jax.jit(run.experiment.learner.init)
+        start = init(training.stream(run.config.seed, "init"), batch)
         for column, state in zip(columns, (start, run.by_seed()[0]), strict=True):
             weights = state.params["Recurrent_0"]["RecurrentLayer_0"]
             columns[column][row] = analysis.gradient_through_time(

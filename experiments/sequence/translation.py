@@ -57,7 +57,7 @@ class Config(training.Config):
     """Transformer, or recurrent networks with `attention` or without (`recurrent`)."""
     cell: cells.Name = "gru"
     """Cell of the recurrent networks."""
-    layers: int = 3
+    layers: int = 2
     """Layers of the Transformer's encoder and of its decoder."""
     heads: int = 4
     """Heads of each attention of the Transformer."""
@@ -77,8 +77,8 @@ class Config(training.Config):
     learning_rate: float = 4e-3
     warmup: str | None = "10%"
     batch_size: int = 32
-    steps: int | None = 500
-    evaluate_every: str = "20%"
+    steps: int | None = 400
+    evaluate_every: str = "25%"
 
 
 def experiment(config: Config) -> training.Experiment:
