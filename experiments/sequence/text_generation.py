@@ -15,15 +15,15 @@ validation loss, with the best n-gram as a line. Losses are nats a character ove
 blocks of the context, short contexts included. "Both" is nanoGPT's protocol on tiny shakespeare:
 the last 10 %, but all of its blocks in place of random ones. Seed 0; the targets are the 5-grams:
 
-                                                      validation   test   both    CPU seconds
-    two plays (the default)             LSTM                2.14   2.24   2.19    82, with the GPT
-                                        GPT                 2.27   2.36   2.32    missed
-                                        5-gram              1.50   1.72   1.61
-    tiny shakespeare (fourth command)   LSTM                1.71   1.77   1.74    336; missed
-                                        5-gram              1.57   1.77   1.67
+                                         validation    test    both
+    two plays: the default      LSTM           2.14    2.24    2.19    missed
+                                GPT            2.27    2.36    2.32    missed
+                                5-gram         1.50    1.72    1.61
+    tiny shakespeare: fourth    LSTM           1.71    1.77    1.74    missed
+                                5-gram         1.57    1.77    1.67
 
-The default is too short to beat counting. nanoGPT reaches 1.88 in three minutes on a CPU. The third
-command and the last, whose target is 1.47, are not yet measured.
+in 82 and 336 CPU seconds. The default is too short to beat counting. nanoGPT reaches 1.88 in three
+minutes on a CPU. The third command and the last, whose target is 1.47, are not yet measured.
 """
 
 import dataclasses
