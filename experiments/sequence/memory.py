@@ -84,8 +84,8 @@ def through_time(runs: training.Runs) -> dict[str, dict[str, np.ndarray]]:
     for row, run in runs.items():
         sequences = run.experiment.data
         batch = sequences.prepare(sequences.read(sequences.splits["test"][:100]))
-        init = jax.jit(run.experiment.learner.init)
-        start = init(training.stream(run.config.seed, "init"), batch)
+        first = training.stream(run.config.seed, "init")
+        start = jax.jit(run.experiment.learner.init)(first, batch)
         for column, state in zip(columns, (start, run.by_seed()[0]), strict=True):
             weights = state.params["Recurrent_0"]["RecurrentLayer_0"]
             columns[column][row] = analysis.gradient_through_time(
@@ -132,9 +132,8 @@ def report(runs: training.Runs) -> analysis.Report:
     loss = analysis.draw_variants(
         runs.curves("validation", "loss"), "loss", {"without memory": blind["loss"]}
     )
-    gradients = analysis.draw_through_time(through_time(runs))
-    figures = {"comparison": loss, "gradients": gradients, "remembered": memory}
-    return analysis.Report(table, figures)
+    found = analysis.draw_through_time(through_time(runs))
+    return analysis.Report(table, {"comparison": loss, "gradients": found, "remembered": memory})
 
 
 if __name__ == "__main__":
