@@ -120,6 +120,15 @@ def dqn(config: Config) -> training.Experiment:
     return training.Experiment(learner, data.episodes(validation=11, test=13), monitor="max return")
 
 
+def ppo(config: Config) -> training.Experiment:
+    """Several updates in a step, on moves of its own policy."""
+    game = environments.CartPole(duration=20)
+    model = models.ActorCritic(models.MLP((11, game.num_actions)), models.MLP((7, 1)))
+    rule = config.rule_of(optim.adam(1e-2))
+    learner = learners.ppo(game, model, rule, passes=2, worlds=5, moves=16)
+    return training.Experiment(learner, data.episodes(validation=11, test=13), monitor="max return")
+
+
 @functools.cache
 def text(stream: bool = False) -> data.Text:
     """A text in which what follows depends on more than one character."""
@@ -201,7 +210,7 @@ def once(experiment):
 
 
 KINDS = {name: once(kind) for name, kind in {
-    "classifier": classifier, "batch_norm": batch_norm, "gan": gan, "dqn": dqn,
+    "classifier": classifier, "batch_norm": batch_norm, "gan": gan, "dqn": dqn, "ppo": ppo,
     "recurrent": recurrent, "attention": attention, "diffusion": diffusion, "flow": flow,
     "vae": vae, "translation": translation, "pretraining": pretraining,
 }.items()}  # fmt: skip

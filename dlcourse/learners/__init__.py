@@ -1,6 +1,9 @@
 """Learning algorithms: each makes a `Learner`, one algorithm per file."""
 
+from dlcourse.learners.acting.advantages import advantages as advantages
 from dlcourse.learners.acting.dqn import dqn as dqn
+from dlcourse.learners.acting.ppo import ppo as ppo
+from dlcourse.learners.acting.reinforce import reinforce as reinforce
 from dlcourse.learners.augmented import augmented as augmented
 from dlcourse.learners.classification import Classification as Classification
 from dlcourse.learners.foundations.backpropagation import backpropagation as backpropagation

@@ -20,6 +20,7 @@ from dlcourse.losses.classification import negative_log_likelihood as negative_l
 from dlcourse.losses.classification import sigmoid_cross_entropy as sigmoid_cross_entropy
 from dlcourse.losses.classification import soft_cross_entropy as soft_cross_entropy
 from dlcourse.losses.classification import softmax_cross_entropy as softmax_cross_entropy
+from dlcourse.losses.policy import clipped_surrogate as clipped_surrogate
 from dlcourse.losses.regression import huber as huber
 from dlcourse.losses.regression import squared_error as squared_error
 from dlcourse.losses.regularizers import l1 as l1

@@ -1,5 +1,6 @@
 """Architectures as Flax Linen modules, one architecture (or one small family) a file."""
 
+from dlcourse.models.acting.actor_critic import ActorCritic as ActorCritic
 from dlcourse.models.acting.q_network import QNetwork as QNetwork
 from dlcourse.models.foundations import activations as activations
 from dlcourse.models.foundations import backpropagation as backpropagation

@@ -169,8 +169,12 @@ class Config(Execution, Optimization):
         """How learners compute gradients: `--precision`, `--accumulate`, `--ema` and the like."""
         return Policy(self.precision, self.accumulate, self.ema, self.remat, self.freeze)
 
-    def rule(self, data: Dataset) -> Rule:
+    def rule(self, data: Dataset, *, updates: int = 1) -> Rule:
         """What a gradient learner takes: the optimizer of the options, bound to the policy.
+
+        Args:
+            data: the set; the schedule spans the run.
+            updates: how many updates the learner makes in a step.
 
         Raises:
             UsageError: the warm-up is as long as the run.
@@ -182,7 +186,7 @@ class Config(Execution, Optimization):
                 f"--warmup '{self.warmup}' are {rising} steps, and the run has {steps}. "
                 "The warm-up must be shorter than the run."
             )
-        rate = optim.schedule(self.schedule, self.learning_rate, steps, rising)
+        rate = optim.schedule(self.schedule, self.learning_rate, updates * steps, updates * rising)
         optimizer = optim.optimizer(
             self.optimizer,
             rate,

@@ -30,7 +30,7 @@ def record(game: MouseGame, apply: Apply, state: State, key: Key[Array, ""]) -> 
 def _play(game: MouseGame, apply: Apply, state: State, key: Key[Array, ""]) -> MouseState:
     def move(world: MouseState, number: Array) -> tuple[MouseState, MouseState]:
         views = {"view": game.observe(world)[None]}
-        action = apply(state, views, jax.random.fold_in(key, number))[0]
+        action = jnp.argmax(apply(state, views, jax.random.fold_in(key, number))[0])
         world = game.step(world, action)[0]
         return world, world
 

@@ -11,9 +11,16 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from dlcourse import metrics, optim, streams
+from dlcourse import metrics, optim
 from dlcourse.environments import Environment
 from dlcourse.learner import Batch, Learner, Metrics, Rule, Trained
+from dlcourse.learners.acting.playing import (
+    as_floats,
+    evaluation,
+    move_worlds,
+    require_actions,
+    reset_worlds,
+)
 from dlcourse.learners.rule import HONOURS, forward, forward_in_training, start, update
 
 
@@ -25,8 +32,8 @@ class DQNState:
         network: the `Trained` of Q; its params are θ.
         target: θ⁻, the weights of the target network.
         worlds: the environments in play.
-        replay: the last transitions (`view`, `action`, `reward`, `next_view`, `terminated`), each
-            `[rows, worlds, ...]`: a ring buffer, with move t in row t mod rows.
+        replay: the last transitions (`view`, `action`, `reward`, `next_view`, `terminated`,
+            `ended`), each `[rows, worlds, ...]`: a ring buffer, with move t in row t mod rows.
         moves: how many moves were made in each world.
     """
 
@@ -45,7 +52,10 @@ def dqn(
     exploration: Callable[[ArrayLike], ArrayLike],
     discount: float = 0.9,
     target_decay: float = 0.995,
+    double: bool = False,
+    lookahead: int = 1,
     worlds: int = 16,
+    moves: int = 1,
     replay_moves: int = 4000,
 ) -> Learner:
     """Deep Q-learning with replay and a target network (Mnih et al., 2015; deck 003).
@@ -53,15 +63,28 @@ def dqn(
         y = r + γ (1 - terminated) max_a' Q(s', a'; θ⁻)
         L(θ) = E[huber(Q(s, a; θ) - y)],    θ⁻ <- τ θ⁻ + (1 - τ) θ
 
+    With `double` (van Hasselt et al., 2016) θ chooses the action that θ⁻ values, because the
+    maximum over noisy values is biased upwards:
+
+        y = r + γ (1 - terminated) Q(s', argmax_a' Q(s', a'; θ); θ⁻)
+
+    With a `lookahead` of n (Sutton, 1988) r and s' are those of up to n moves,
+
+        r = Σ_{k < m} γ^k r_{t+k},    s' = s_{t+m},    γ^m in place of γ
+
+    where m < n if the episode ends before, or if move t is among the last n - 1 of the replay.
+    The moves after the first are those that were made, not those of the greedy policy.
+
     A step makes one ε-greedy move in each of several worlds, writes these transitions into the
     replay, and updates θ once on transitions drawn from all of it: as many as the training batch
-    has examples, and nothing else of that batch is used. When an episode ends, another begins. An
+    has examples, and nothing else of that batch is used. It does so `moves` times. When an episode
+    ends, another begins. An
     episode that only ran out of time is truncated, not terminated: its last state has a future,
     so the target bootstraps through it.
 
     Evaluation plays one greedy episode for each example, on a board drawn from the example's
     number, and one at random on the same board. Metrics are measured when an episode ends or after
-    `environment.duration` moves. `apply` gives the greedy actions for `view`.
+    `environment.duration` moves. `apply` gives the values of all actions for `view`.
 
     The deck squares the error; Huber's loss, half the square up to 1 and linear beyond, is the
     clipped error of Mnih et al. They copy θ to θ⁻ every so often; that θ⁻ follows θ slowly is from
@@ -72,10 +95,13 @@ def dqn(
         environment: the world.
         model: `model(views)`, the values Q of all actions.
         rule: how Q is trained, `config.rule(data)`.
-        exploration: ε(t), the probability of a random move at step t.
+        exploration: ε(t), the probability of a random move after t moves in each world.
         discount: γ.
         target_decay: τ.
+        double: whether θ chooses the action of the target.
+        lookahead: n.
         worlds: how many environments are played side by side.
+        moves: how many moves a step makes in each of them; the `updates` of `config.rule`.
         replay_moves: how many moves of each world are remembered.
     """
     observe = jax.vmap(environment.observe)
@@ -85,29 +111,48 @@ def dqn(
         """One move in every world: the worlds and the replay after it, and the rewards."""
         explore_key, action_key, reset_key = jax.random.split(key, 3)
         view = observe(state.worlds)
-        greedy = jnp.argmax(
-            value(dataclasses.replace(state.network, average=None), as_floats(view)), axis=-1
-        )
+        acting = dataclasses.replace(state.network, average=None)
+        greedy = jnp.argmax(value(acting, as_floats(view)), axis=-1)
         random = jax.random.randint(action_key, (worlds,), 0, environment.num_actions)
         action = jnp.where(jax.random.bernoulli(explore_key, epsilon, (worlds,)), random, greedy)
-        moved, reward, terminated, truncated = jax.vmap(environment.step)(state.worlds, action)
-        seen = {
-            "view": view,
-            "action": action,
-            "reward": reward,
-            "next_view": observe(moved),
-            "terminated": terminated,
-        }
+        moved = move_worlds(environment, state.worlds, action, reset_key)
+        seen = moved._asdict() | {"view": view, "action": action}
         row = state.moves % replay_moves
         replay = {name: ring.at[row].set(seen[name]) for name, ring in state.replay.items()}
-        fresh = jax.vmap(environment.reset)(jax.random.split(reset_key, worlds))
-        return jax.vmap(_where)(terminated | truncated, fresh, moved), replay, reward
+        return moved.worlds, replay, moved.reward
+
+    def remembered(replay: Any, moves: jax.Array, size: int, key: Any) -> Batch:
+        """Transitions of up to `lookahead` moves, after `moves` moves in each world."""
+        row_key, world_key = jax.random.split(key)
+
+        def one(row: jax.Array, world: jax.Array) -> Batch:
+            ahead = jnp.arange(lookahead)
+            rows = (row + ahead) % replay_moves
+            ended = jnp.cumsum(replay["ended"][rows, world])
+            goes_on = jnp.concatenate([jnp.ones(1, bool), ended[:-1] == 0])
+            age = (moves - 1 - row) % replay_moves  # 0 for the last move
+            counts = goes_on & (ahead <= age)
+            made = counts.sum()
+            last = (row + made - 1) % replay_moves
+            return {
+                "view": replay["view"][row, world],
+                "action": replay["action"][row, world],
+                "reward": jnp.sum(counts * discount**ahead * replay["reward"][rows, world]),
+                "discount": discount ** made.astype(jnp.float32),
+                "next_view": replay["next_view"][last, world],
+                "terminated": replay["terminated"][last, world],
+            }
+
+        row = jax.random.randint(row_key, (size,), 0, jnp.minimum(moves, replay_moves))
+        return jax.vmap(one)(row, jax.random.randint(world_key, (size,), 0, worlds))
 
     def init(key: Any, batch: Batch) -> DQNState:
         params_key, reset_key = jax.random.split(key)
-        current = jax.vmap(environment.reset)(jax.random.split(reset_key, worlds))
+        current = reset_worlds(environment, reset_key, worlds)
         view = observe(current)
-        network = start(rule, model.init(params_key, as_floats(view)))
+        values, variables = model.init_with_output(params_key, as_floats(view))
+        require_actions(environment, values.shape[-1])
+        network = start(rule, variables)
         rows = (replay_moves, worlds)
         replay = {
             "view": jnp.zeros((replay_moves, *view.shape), view.dtype),
@@ -115,29 +160,40 @@ def dqn(
             "reward": jnp.zeros(rows, jnp.float32),
             "next_view": jnp.zeros((replay_moves, *view.shape), view.dtype),
             "terminated": jnp.zeros(rows, bool),
+            "ended": jnp.zeros(rows, bool),
         }
         return DQNState(network, network.params, current, replay, jnp.zeros((), jnp.int32))
 
     def step(state: DQNState, batch: Batch, key: Any) -> tuple[DQNState, Metrics]:
-        play_key, row_key, world_key, loss_key = jax.random.split(key, 4)
+        state, measured = jax.lax.scan(
+            lambda state, key: move_and_learn(state, batch, key),
+            state,
+            jax.random.split(key, moves),
+        )
+        return state, jax.tree.map(lambda each: each.sum(0), measured)
+
+    def move_and_learn(state: DQNState, batch: Batch, key: Any) -> tuple[DQNState, Metrics]:
+        play_key, replay_key, loss_key = jax.random.split(key, 3)
         epsilon = jnp.asarray(exploration(state.moves), jnp.float32)
         current, replay, reward = play(state, epsilon, play_key)
-        size = batch["episode"].shape
-        filled = jnp.minimum(state.moves + 1, replay_moves)
-        row = jax.random.randint(row_key, size, 0, filled)
-        world = jax.random.randint(world_key, size, 0, worlds)
-        remembered = {name: ring[row, world] for name, ring in replay.items()}
+        drawn = remembered(replay, state.moves + 1, len(batch["episode"]), replay_key)
+        target = dataclasses.replace(state.network, params=state.target, average=None)
 
         def loss_of(params: Any, model_state: Any, batch: Batch, key: Any) -> Any:
-            target = dataclasses.replace(state.network, params=state.target, average=None)
-            after = value(target, as_floats(batch["next_view"]))
-            future = jnp.where(batch["terminated"], 0.0, jnp.max(after, axis=-1))
+            next_view = as_floats(batch["next_view"])
+            after = value(target, next_view)
+            choosing = after
+            if double:
+                learned = dataclasses.replace(state.network, average=None)
+                choosing = value(learned, next_view)
+            after = _at(after, jnp.argmax(choosing, axis=-1))
+            y = batch["reward"] + batch["discount"] * jnp.where(batch["terminated"], 0.0, after)
             q, model_state = value_in_training(params, model_state, as_floats(batch["view"]), key)
-            q = jnp.take_along_axis(q, batch["action"][:, None], axis=-1)[:, 0]
-            loss = metrics.mean(optax.huber_loss(q, batch["reward"] + discount * future))
+            q = _at(q, batch["action"])
+            loss = metrics.mean(optax.huber_loss(q, y))
             return loss, ({"q_value": metrics.mean(q)}, model_state)
 
-        network, measured = update(rule, loss_of)(state.network, remembered, loss_key)
+        network, measured = update(rule, loss_of)(state.network, drawn, loss_key)
         state = DQNState(
             network=network,
             target=optim.ema(state.target, network.params, target_decay),
@@ -149,43 +205,11 @@ def dqn(
         return state, measured
 
     def apply(state: DQNState, batch: Batch, key: Any) -> jax.Array:
-        return jnp.argmax(value(state.network, as_floats(batch["view"])), axis=-1)
+        return value(state.network, as_floats(batch["view"]))
 
-    def evaluate(state: DQNState, batch: Batch) -> Metrics:
-        keys = jax.vmap(jax.random.split)(streams.of_examples("episode", batch["episode"]))
-        starts = jax.vmap(environment.reset)(keys[:, 0])
-
-        def at_random(move: Any, views: Any) -> Any:
-            def draw(key: Any) -> jax.Array:
-                key = jax.random.fold_in(key, move)
-                return jax.random.randint(key, (), 0, environment.num_actions)
-
-            return jax.vmap(draw)(keys[:, 1])
-
-        def played(act: Callable[[Any, Any], jax.Array]) -> Metrics:
-            def move(number: Any, playing: Any) -> Any:
-                current, over = playing
-                moved, _, terminated, truncated = jax.vmap(environment.step)(
-                    current, act(number, observe(current))
-                )
-                # An episode that has ended stays as it ended.
-                return jax.vmap(_where)(over, current, moved), over | terminated | truncated
-
-            begun = (starts, jnp.zeros(len(keys), bool))
-            end, _ = jax.lax.fori_loop(0, environment.duration, move, begun)
-            score = jax.vmap(environment.score)(end)
-            return {name: metrics.mean(each, batch["mask"]) for name, each in score.items()}
-
-        learned = played(lambda move, views: apply(state, {"view": views}, None))
-        return learned | {"random_return": played(at_random)["return"]}
-
-    return Learner(init, step, evaluate, apply, HONOURS)
+    return Learner(init, step, evaluation(environment, apply), apply, HONOURS)
 
 
-def as_floats(views: jax.Array) -> jax.Array:
-    """Views of any dtype, as a network takes them; the replay keeps their own dtype."""
-    return views.astype(jnp.float32)
-
-
-def _where(condition: jax.Array, one: Any, other: Any) -> Any:
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), one, other)
+def _at(values: jax.Array, action: jax.Array) -> jax.Array:
+    """The value of one action each, `[batch]`."""
+    return jnp.take_along_axis(values, action[:, None], axis=-1)[:, 0]

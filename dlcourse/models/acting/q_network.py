@@ -25,12 +25,14 @@ class QNetwork(nn.Module):
             and two columns.
         hidden: the width of the dense layer.
         kernel_init: the initialiser of the kernels.
+        last_init: that of the last kernel; by default the same.
     """
 
     num_actions: int
     features: Sequence[int] = (16,)
     hidden: int = 128
     kernel_init: Callable = nn.initializers.lecun_normal()
+    last_init: Callable | None = None
 
     @nn.compact
     def __call__(
@@ -40,4 +42,4 @@ class QNetwork(nn.Module):
             x = nn.relu(Conv(features, padding=0, kernel_init=self.kernel_init)(x))
         x = x.reshape(x.shape[0], -1)
         x = nn.relu(nn.Dense(self.hidden, kernel_init=self.kernel_init)(x))
-        return nn.Dense(self.num_actions, kernel_init=self.kernel_init)(x)
+        return nn.Dense(self.num_actions, kernel_init=self.last_init or self.kernel_init)(x)

@@ -29,6 +29,7 @@ class MLP(nn.Module):
             inverted, as in the decks: the others are divided by `1 - dropout`.
         batch_norm: whether to normalise the hidden layers over the batch.
         kernel_init: the initialiser of the kernels.
+        last_init: that of the last kernel; by default the same.
         bias_init: the initialiser of the biases.
     """
 
@@ -37,6 +38,7 @@ class MLP(nn.Module):
     dropout: float = 0.0
     batch_norm: bool = False
     kernel_init: Callable = nn.initializers.lecun_normal()
+    last_init: Callable | None = None
     bias_init: Callable = nn.initializers.zeros_init()
 
     @nn.compact
@@ -51,4 +53,4 @@ class MLP(nn.Module):
                 x = nn.BatchNorm(use_running_average=not train, momentum=0.9)(x)
             x = self.activation(x)
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        return dense(self.features[-1])(x)
+        return dense(self.features[-1], kernel_init=self.last_init or self.kernel_init)(x)

@@ -71,7 +71,7 @@ def test_evaluation_plays_the_numbered_episodes(practice, evaluate):
 
     @jax.jit
     def move(state, world):
-        action = learner.apply(state, {"view": GAME.observe(world)[None]}, None)[0]
+        action = learner.apply(state, {"view": GAME.observe(world)[None]}, None)[0].argmax()
         world, reward, *_ = GAME.step(world, action)
         return world, reward
 

@@ -37,6 +37,27 @@ class Corridor:
         return {"return": state["square"]}
 
 
+@dataclasses.dataclass(frozen=True)
+class Still:
+    """One state that looks the same for ever, one point a move; an episode ends after each move."""
+
+    ends: tuple  # terminated, truncated
+    num_actions: int = 2
+    duration: int = 1
+
+    def reset(self, key):
+        return jnp.ones(1)
+
+    def step(self, state, action):
+        return state, jnp.float32(1), *map(jnp.asarray, self.ends)
+
+    def observe(self, state):
+        return state
+
+    def score(self, state):
+        return {"return": state[0]}
+
+
 class Table(nn.Module):
     @nn.compact
     def __call__(self, x, *, train=False):
