@@ -48,7 +48,6 @@ from dlcourse.analysis.draw.signals import Signal as Signal
 from dlcourse.analysis.draw.signals import draw_signals as draw_signals
 from dlcourse.analysis.draw.through_time import draw_through_time as draw_through_time
 from dlcourse.analysis.draw.variants import draw_variants as draw_variants
-from dlcourse.analysis.inspect import mouse as mouse
 from dlcourse.analysis.inspect.attacked import classifier as classifier
 from dlcourse.analysis.inspect.attacked import show_attacked as show_attacked
 from dlcourse.analysis.inspect.attacks import fgsm as fgsm
@@ -61,6 +60,9 @@ from dlcourse.analysis.inspect.channels import channel_similarity as channel_sim
 from dlcourse.analysis.inspect.channels import check_channels as check_channels
 from dlcourse.analysis.inspect.channels import saliency as saliency
 from dlcourse.analysis.inspect.connections import connections as connections
+from dlcourse.analysis.inspect.episodes import animated_episode as animated_episode
+from dlcourse.analysis.inspect.episodes import drawn_episode as drawn_episode
+from dlcourse.analysis.inspect.episodes import record_episode as record_episode
 from dlcourse.analysis.inspect.hidden import hidden_tokens as hidden_tokens
 from dlcourse.analysis.inspect.latents import show_codes as show_codes
 from dlcourse.analysis.inspect.latents import show_reconstructions as show_reconstructions

@@ -8,10 +8,11 @@ from typing import Literal
 
 import flax.linen as nn
 
-from dlcourse import data, environments, learners, models, optim, training
+from dlcourse import analysis, data, environments, learners, losses, models, optim, training
 from dlcourse.learner import Learner
 
 WORLDS = {"CartPole": environments.CartPole, "Acrobot": environments.Acrobot}
+BARS = {"CartPole": 500.0, "Acrobot": -88.9}  # Acrobot: CleanRL's DQN after 500,000 moves
 Method = Literal["PPO", "REINFORCE", "DQN"]
 
 
@@ -21,6 +22,8 @@ class Config(training.Config):
 
     limits = training.Config.limits | {
         "discount": training.SHARE,
+        "target_decay": training.SHARE,
+        "lookahead": training.SIZE,
         "worlds": training.SIZE,
         "moves": training.SIZE,
     }
@@ -36,25 +39,39 @@ class Config(training.Config):
     """Widths of the hidden layers, of the policy and of the value."""
     discount: float = 0.99
     """Discount factor of future rewards."""
+    target_decay: float = 0.995
+    """Decay τ of DQN's target network."""
+    double: bool = False
+    """Double deep Q-learning."""
+    lookahead: int = 1
+    """Number of moves in the targets of deep Q-learning."""
     worlds: int = 10
     """Number of episodes played side by side."""
     moves: int = 100
     """Moves in each of them per step."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-3
     schedule: optim.ScheduleName = "linear"
     clip: float | None = 0.5
     batch_size: int = 250
     """Transitions per update; REINFORCE takes all of a step."""
-    steps: int | None = 200
+    steps: int | None = 150
     """Number of steps, each of worlds times moves transitions."""
-    evaluate_every: str = "5%"
+    evaluate_every: str = "10%"
     """Interval between evaluations on the validation episodes."""
 
 
 def experiment(config: Config) -> training.Experiment:
     world, episodes = WORLDS[config.environment](), data.episodes()
     learner = learner_of(config, world, episodes)
-    return training.Experiment(learner, episodes, monitor="max return")
+    return training.Experiment(
+        learner,
+        episodes,
+        monitor="max return",
+        figures={
+            "episode": analysis.animated_episode(world, learner.apply),
+            "course": analysis.drawn_episode(world, learner.apply),
+        },
+    )
 
 
 def learner_of(config: Config, world: environments.Environment, episodes: data.Dataset) -> Learner:
@@ -64,17 +81,14 @@ def learner_of(config: Config, world: environments.Environment, episodes: data.D
         moves = config.moves * config.total_steps(episodes)
         return learners.dqn(
             world, network, rule, exploration=optim.cosine_decay(1.0, moves // 2, 0.05),
-            discount=config.discount, target_decay=0.98, worlds=config.worlds, moves=config.moves,
-            replay_moves=10_000 // config.worlds,
+            discount=config.discount, target_decay=config.target_decay, loss=losses.squared_error,
+            double=config.double, lookahead=config.lookahead, worlds=config.worlds,
+            moves=config.moves, replay_moves=10_000 // config.worlds,
         )  # fmt: skip
-    orthogonal = nn.initializers.orthogonal
-    policy, value = (
-        models.MLP(
-            (*config.hidden, outputs), nn.tanh, kernel_init=orthogonal(2**0.5),
-            last_init=orthogonal(scale),
-        )
-        for outputs, scale in ((world.num_actions, 0.01), (1, 1.0))
-    )  # fmt: skip
+    # At first all actions are nearly as likely.
+    near_0 = models.initializers.small_normal
+    policy = models.MLP((*config.hidden, world.num_actions), nn.tanh, last_init=near_0)
+    value = models.MLP((*config.hidden, 1), nn.tanh)
     network = models.ActorCritic(policy, value)
     shared = {"discount": config.discount, "worlds": config.worlds, "moves": config.moves}
     if config.method == "REINFORCE":
@@ -87,5 +101,25 @@ def variants(config: Config) -> dict[str, Config]:
     return {method: dataclasses.replace(config, method=method) for method in config.methods}
 
 
+def report(runs: training.Runs) -> analysis.Report:
+    config, game = runs.config, runs.config.environment
+    names = ("return", "random_return", "sampled_return")
+    rows = {
+        row: {n: run.values("test", n) for n in names if n in run.summary["metrics"]["test"]}
+        for row, run in runs.items()
+    }
+    table = analysis.Table(
+        f"{game}, 300 episodes", rows, "return", dict.fromkeys(runs, BARS[game]),
+        diverged=runs.diverged,
+    )  # fmt: skip
+    played = config.worlds * config.moves
+    curves = {
+        row: (played * steps, values)
+        for row, (steps, values) in runs.curves("validation", "return").items()
+    }
+    figure = analysis.draw_variants(curves, "return on the validation split", along="move")
+    return analysis.Report(table, {"returns": figure})
+
+
 if __name__ == "__main__":
-    training.main(experiment, Config)
+    training.main(experiment, Config, variants, report)

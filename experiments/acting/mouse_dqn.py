@@ -58,8 +58,8 @@ def experiment(config: Config) -> training.Experiment:
         episodes,
         monitor="max return",
         figures={
-            "episode": analysis.mouse.animated(game, learner.apply),
-            "trace": analysis.mouse.drawn(game, learner.apply),
+            "episode": analysis.animated_episode(game, learner.apply),
+            "trace": analysis.drawn_episode(game, learner.apply),
         },
     )
 

@@ -8,10 +8,9 @@ import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
-import optax
 from jax.typing import ArrayLike
 
-from dlcourse import metrics, optim
+from dlcourse import losses, metrics, optim
 from dlcourse.environments import Environment
 from dlcourse.learner import Batch, Learner, Metrics, Rule, Trained
 from dlcourse.learners.acting.playing import (
@@ -52,6 +51,7 @@ def dqn(
     exploration: Callable[[ArrayLike], ArrayLike],
     discount: float = 0.9,
     target_decay: float = 0.995,
+    loss: Callable[[jax.Array, jax.Array], jax.Array] = losses.huber,
     double: bool = False,
     lookahead: int = 1,
     worlds: int = 16,
@@ -61,7 +61,7 @@ def dqn(
     """Deep Q-learning with replay and a target network (Mnih et al., 2015; deck 003).
 
         y = r + γ (1 - terminated) max_a' Q(s', a'; θ⁻)
-        L(θ) = E[huber(Q(s, a; θ) - y)],    θ⁻ <- τ θ⁻ + (1 - τ) θ
+        L(θ) = E[loss(Q(s, a; θ), y)],    θ⁻ <- τ θ⁻ + (1 - τ) θ
 
     With `double` (van Hasselt et al., 2016) θ chooses the action that θ⁻ values, because the
     maximum over noisy values is biased upwards:
@@ -87,9 +87,10 @@ def dqn(
     `environment.duration` moves. `apply` gives the values of all actions for `view`.
 
     The deck squares the error; Huber's loss, half the square up to 1 and linear beyond, is the
-    clipped error of Mnih et al. They copy θ to θ⁻ every so often; that θ⁻ follows θ slowly is from
-    Lillicrap et al. (2016). They fill the replay at random before they learn. Neither made a
-    difference to the mouse, and each would need a condition here.
+    clipped error of Mnih et al. Where values are large and ends are rare, as in CartPole, it learns
+    a median that hardly sees the ends. They copy θ to θ⁻ every so often; that θ⁻ follows θ slowly
+    is from Lillicrap et al. (2016). They fill the replay at random before they learn. Neither made
+    a difference to the mouse, and each would need a condition here.
 
     Args:
         environment: the world.
@@ -98,6 +99,7 @@ def dqn(
         exploration: ε(t), the probability of a random move after t moves in each world.
         discount: γ.
         target_decay: τ.
+        loss: of Q and y, one value each.
         double: whether θ chooses the action of the target.
         lookahead: n.
         worlds: how many environments are played side by side.
@@ -190,8 +192,7 @@ def dqn(
             y = batch["reward"] + batch["discount"] * jnp.where(batch["terminated"], 0.0, after)
             q, model_state = value_in_training(params, model_state, as_floats(batch["view"]), key)
             q = _at(q, batch["action"])
-            loss = metrics.mean(optax.huber_loss(q, y))
-            return loss, ({"q_value": metrics.mean(q)}, model_state)
+            return metrics.mean(loss(q, y)), ({"q_value": metrics.mean(q)}, model_state)
 
         network, measured = update(rule, loss_of)(state.network, drawn, loss_key)
         state = DQNState(

@@ -57,8 +57,8 @@ def ppo(
     `sampled_return` is that of actions drawn from π.
 
     Deviation: the value loss is not clipped. The other details are those of Huang et al. (2022),
-    "The 37 implementation details of proximal policy optimization", if the network has orthogonal
-    weights and a last layer of the policy near 0.
+    "The 37 implementation details of proximal policy optimization". Theirs start from orthogonal
+    weights, with those of the policy's last layer near 0; the weights are the model's matter here.
 
     Args:
         environment: the world.
@@ -114,8 +114,8 @@ def ppo(
             }
             return loss, ({name: metrics.mean(each) for name, each in others.items()}, model_state)
 
-        orders = [jax.random.permutation(k, size) for k in jax.random.split(order_key, passes)]
-        rows = jnp.concatenate(orders).reshape(-1, minibatch)
+        permuted = jax.vmap(lambda key: jax.random.permutation(key, size))
+        rows = permuted(jax.random.split(order_key, passes)).reshape(-1, minibatch)
         keys = jax.random.split(loss_key, len(rows))
         network, measured = jax.lax.scan(learn, state.network, (rows, keys))
         measured = jax.tree.map(lambda each: each.sum(0), measured)
