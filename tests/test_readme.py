@@ -16,6 +16,7 @@ FOLDERS = (
     "experiments/vision",
     "experiments/sequence",
     "experiments/generative",
+    "experiments/acting",
 )
 
 

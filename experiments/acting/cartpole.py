@@ -103,15 +103,10 @@ def variants(config: Config) -> dict[str, Config]:
 
 def report(runs: training.Runs) -> analysis.Report:
     config, game = runs.config, runs.config.environment
-    names = ("return", "random_return", "sampled_return")
-    rows = {
-        row: {n: run.values("test", n) for n in names if n in run.summary["metrics"]["test"]}
-        for row, run in runs.items()
-    }
-    table = analysis.Table(
-        f"{game}, 300 episodes", rows, "return", dict.fromkeys(runs, BARS[game]),
-        diverged=runs.diverged,
-    )  # fmt: skip
+    names = ("return", "random_return")
+    rows = {row: {n: run.values("test", n) for n in names} for row, run in runs.items()}
+    bars = dict.fromkeys(runs, BARS[game])
+    table = analysis.Table(f"{game}, 300 episodes", rows, "return", bars, diverged=runs.diverged)
     played = config.worlds * config.moves
     curves = {
         row: (played * steps, values)

@@ -112,3 +112,79 @@ def test_targets_bootstrap_through_a_truncation_but_not_a_termination(key):
         q = states.network.params["Dense_0"]["kernel"][member]
         np.testing.assert_allclose(q, value, atol=1e-3, err_msg=f"{ends}")
         assert set(np.ravel(states.replay["terminated"][member])) == {ends[0]}
+
+
+@pytest.mark.parametrize("double", [False, True])
+def test_targets_of_several_moves_are_the_formula(double, key):
+    """Against a loop over the replay: ends of episodes, the ring's seam and the newest moves."""
+    lookahead, discount = 3, 0.8
+    model = models.MLP((11, 2))
+    learner = learners.dqn(
+        Corridor(),
+        model,
+        Rule(optim.sgd(0.0)),
+        exploration=lambda step: 1.0,
+        loss=lambda q, y: y,  # the step then measures the mean target
+        discount=discount,
+        double=double,
+        lookahead=lookahead,
+        target_decay=1.0,
+        worlds=2,
+        replay_moves=7,
+    )
+    moves, size = 17, 4001
+
+    @jax.jit
+    def play():
+        state = learner.init(key, batch(size))
+        other = jax.tree.map(lambda p: 1 - 2 * p, state.network.params)
+        state = state.replace(target=other)
+        keys = jax.random.split(key, moves)
+        state, measured = jax.lax.scan(lambda s, k: learner.step(s, batch(size), k), state, keys)
+        views = state.replay["next_view"].reshape(14, 12).astype(jnp.float32)
+        values = (
+            model.apply({"params": params}, views).reshape(7, 2, 2)
+            for params in (state.network.params, state.target)
+        )
+        return state.replay, measured["loss"].value[-1], *values
+
+    replay, measured, learned, target = jax.tree.map(np.asarray, play())
+    assert replay["ended"].any()
+    expected = []
+    for first in range(moves - 7, moves):
+        for world in range(2):
+            y, last = 0.0, first
+            for k, t in enumerate(range(first, min(first + lookahead, moves))):
+                y += discount**k * replay["reward"][t % 7, world]
+                last = t
+                if replay["ended"][t % 7, world]:
+                    break
+            row = last % 7
+            chosen = (learned if double else target)[row, world].argmax()
+            if not replay["terminated"][row, world]:
+                y += discount ** (last - first + 1) * target[row, world, chosen]
+            expected.append(y)
+    error = np.std(expected) / np.sqrt(size)
+    assert abs(measured - np.mean(expected)) < 4 * error
+
+
+def test_double_learning_is_not_biased_upwards(key):
+    """Values of noise: the maximum is above the mean, and another network's choice is not."""
+    found = {}
+    for double in (False, True):
+        learner = learners.dqn(
+            Still((False, True)), models.MLP((2,)), Rule(optim.sgd(0.0)), discount=1.0,
+            exploration=lambda step: 1.0, loss=lambda q, y: y, double=double, worlds=2,
+            replay_moves=5,
+        )  # fmt: skip
+
+        def target(key, learner=learner):
+            state = learner.init(key, batch(1))
+            noise = learner.init(jax.random.fold_in(key, 1), batch(1)).network.params
+            return learner.step(state.replace(target=noise), batch(1), key)[1]["loss"].value
+
+        keys = jax.random.split(key, 2000)
+        found[double] = np.asarray(jax.jit(jax.vmap(target))(keys)) - 1
+    # Two values of variance 1: the mean of their maximum is 1 / √π.
+    assert abs(found[False].mean() - 1 / np.sqrt(np.pi)) < 0.1
+    assert abs(found[True].mean()) < 0.1
