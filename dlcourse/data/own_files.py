@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int
 
 from dlcourse.data import cache
+from dlcourse.data.augment import LUMA
 from dlcourse.data.cache import cache_folder
 from dlcourse.data.dataset import DAMAGED, Example
 from dlcourse.data.decoding import row_bytes
@@ -121,7 +122,7 @@ class ImageFiles:
                 raise  # the disk's, not the file's
             raise ValueError(f"{file.relative_to(self.root)}: {reason(error)}") from error
         if self.resized:
-            image = square(image, self.shape[0])
+            image = resized(image, *self.shape[:2])
         return {"image": image, "label": self._labels[index]}
 
     def labels(self, halted: threading.Event) -> Int[np.ndarray, " examples"]:
@@ -131,24 +132,49 @@ class ImageFiles:
         return found
 
 
-def square(image: np.ndarray, size: int) -> np.ndarray:
-    """Resizes the shorter side to `size` pixels, and cuts out the middle of the longer one.
+def read_image(file: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray:
+    """An image file as an example of a set: resized, and what is longer cut off on both sides.
 
     Args:
-        image: uint8 `[height, width, channels]`, with one or three channels.
-        size: in pixels.
+        file: in any format that Pillow reads.
+        shape: of an example, `[height, width, channels]`.
 
     Returns:
-        uint8 `[size, size, channels]`.
+        uint8 of that shape.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    height, width, channels = shape
+    try:
+        image = decode(file.read_bytes(), (None, None, 3), np.uint8)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read ({error.strerror or reason(error)}).") from error
+    except ValueError as error:
+        raise UserError(f"{file} cannot be read: {reason(error)}.") from error
+    if channels == 1:  # luma, as for a colour picture of something grey
+        image = np.round(image @ np.array(LUMA)).astype(np.uint8)[..., None]
+    return image if image.shape == shape else resized(image, height, width)
+
+
+def resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The largest part in the middle that has the wanted proportions, at the wanted size.
+
+    Args:
+        image: uint8 `[rows, columns, channels]`, with one or three channels.
+        height, width: in pixels.
+
+    Returns:
+        uint8 `[height, width, channels]`.
     """
     library = require("PIL.Image", "resizing images")
-    height, width = image.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
+    rows, columns = image.shape[:2]
+    scale = min(rows / height, columns / width)
+    top, left = (rows - scale * height) / 2, (columns - scale * width) / 2
+    box = (left, top, left + scale * width, top + scale * height)
     picture = library.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-    box = (left, top, left + side, top + side)
-    small = picture.resize((size, size), library.Resampling.BILINEAR, box=box)
-    return np.asarray(small).reshape(size, size, image.shape[-1])
+    found = picture.resize((width, height), library.Resampling.BILINEAR, box=box)
+    return np.asarray(found).reshape(height, width, image.shape[-1])
 
 
 def _folders(place: pathlib.Path) -> list[pathlib.Path]:
@@ -239,10 +265,7 @@ def _in_memory(
     name: str, decoded: cache.Decoded, sizes: Mapping[str, int], classes: Sequence[str]
 ) -> Prepared:
     if decoded.damaged:
-        whys = list(decoded.damaged.values())
-        print(
-            f"{len(whys)} images of '{name}' cannot be read and are in no split: {whys[0]}"
-            f"{' …' if len(whys) > 1 else ''}",
-            file=sys.stderr,
-        )
+        first, *others = decoded.damaged.values()
+        more = f" (and {len(others)} more)" if others else ""
+        print(f"Images of '{name}' are in no split: {first}{more}.", file=sys.stderr)
     return Prepared(decoded.arrays, sizes, tuple(classes), decoded.damaged)

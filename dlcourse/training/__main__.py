@@ -4,7 +4,8 @@ import dataclasses
 import json
 import pathlib
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import tyro
 
@@ -41,17 +42,52 @@ class Replay:
     """The devices; those of the run give the same bits."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Predict:
+    """Prints the most probable classes of image files, as a trained classifier sees them."""
+
+    run: Annotated[pathlib.Path, tyro.conf.Positional]
+    """The run folder."""
+    images: Annotated[tuple[pathlib.Path, ...], tyro.conf.Positional]
+    """Image files; they are resized, and what is longer is cut off on both sides."""
+    most: int = 3
+    """How many classes to print."""
+    experiment: pathlib.Path | None = None
+    """The experiment file, if it is no longer where the run found it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class List:
+    """Lists the runs in a folder, the newest last."""
+
+    runs: Annotated[pathlib.Path, tyro.conf.Positional] = pathlib.Path("runs")
+    """The folder."""
+
+
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "evaluate": Evaluate, "predict": Predict, "list": List, "replay": Replay,
+}  # fmt: skip
+
+
 def main() -> int:
-    options = tyro.extras.subcommand_cli_from_dict(
-        {"evaluate": Evaluate, "replay": Replay}, prog="python -m dlcourse.training"
-    )
-    from dlcourse.training.commands.evaluate import evaluate, open_folder
+    options = tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="python -m dlcourse.training")
+    from dlcourse.training.commands.evaluate import evaluate, load, open_folder
+    from dlcourse.training.commands.listing import list_runs
+    from dlcourse.training.commands.predict import describe_predictions
     from dlcourse.training.commands.process import prepare_process
     from dlcourse.training.commands.replay import describe_step
     from dlcourse.training.config import Config
 
     try:
+        if isinstance(options, List):
+            list_runs(options.runs)
+            return 0
         prepare_process(Config())
+        if isinstance(options, Predict):
+            run = load(options.run, options.experiment)
+            for line in describe_predictions(run, options.images, options.most):
+                print(line)
+            return 0
         loop = open_folder(options.run, options.experiment, options.mesh).loop()
         if isinstance(options, Evaluate):
             print(json.dumps(evaluate(loop, options.step, options.figures), indent=2))

@@ -89,11 +89,12 @@ def test_images_of_different_sizes_are_named_or_resized(tmp_path):
 def test_the_middle_is_cut_out_and_kept_in_place():
     wide = np.zeros((4, 12, 1), np.uint8)
     wide[:, 4:8] = np.arange(4)[:, None] * 60  # the middle: rows of one value
-    np.testing.assert_array_equal(own_files.square(wide, 4), wide[:, 4:8])
-    np.testing.assert_array_equal(
-        own_files.square(wide.transpose(1, 0, 2), 4), wide.transpose(1, 0, 2)[4:8]
-    )
-    assert own_files.square(np.full((9, 5, 3), 7, np.uint8), 3).tolist() == [[[7] * 3] * 3] * 3
+    high = wide.transpose(1, 0, 2)
+    np.testing.assert_array_equal(own_files.resized(wide, 4, 4), wide[:, 4:8])
+    np.testing.assert_array_equal(own_files.resized(high, 4, 4), high[4:8])
+    np.testing.assert_array_equal(own_files.resized(wide, 4, 6), wide[:, 3:9])
+    small = own_files.resized(np.full((9, 5, 3), 7, np.uint8), 3, 3)
+    assert small.tolist() == [[[7] * 3] * 3] * 3
 
 
 def test_broken_files_are_named_and_in_no_split(tmp_path, capsys):
@@ -102,8 +103,8 @@ def test_broken_files_are_named_and_in_no_split(tmp_path, capsys):
     whole = (tmp_path / "own" / "b" / "02.png").read_bytes()
     (tmp_path / "own" / "b" / "02.png").write_bytes(whole[: len(whole) // 2])
     images = data.images(place)
-    assert "2 images" in (said := capsys.readouterr().err)
-    assert "a/03.png: no format that Pillow reads" in said
+    said = capsys.readouterr().err
+    assert "in no split: a/03.png: no format that Pillow reads (and 1 more)." in said
     assert set(images.damaged) == {3, 9}
     assert "b/02.png" in images.damaged[9]
     assert not {3, 9} & {*np.concatenate([*images.splits.values()]).tolist()}

@@ -4,6 +4,7 @@ The folder is data: nothing in it is executed. It names the experiment file, whi
 """
 
 import dataclasses
+import functools
 import pathlib
 import types
 import typing
@@ -79,7 +80,8 @@ def open_folder(
     module = load_experiment(file)
     config = from_json(module.Config, written["config"])
     config = dataclasses.replace(config, workdir=folder, mesh=mesh, progress=False)
-    return Opened(written["experiment"], config, module.experiment, folder)
+    make = functools.cache(module.experiment)  # it opens the data, which takes seconds
+    return Opened(written["experiment"], config, make, folder)
 
 
 def load(folder: pathlib.Path | str, experiment: pathlib.Path | None = None) -> Run:

@@ -75,7 +75,7 @@ class RunFolder:
         try:
             self.figures.mkdir(parents=True, exist_ok=True)
             self._lock()
-            if place.exists():
+            if place.exists() and self._has_begun():
                 before = self._extend(config, experiment, total)
                 self.require(config, experiment)
             else:
@@ -97,6 +97,11 @@ class RunFolder:
     def require(self, config: Config, experiment: str) -> None:
         """Raises `UserError` unless this is the folder of such a run."""
         require_same(read_config(self.path), config, experiment, self.path)
+
+    def _has_begun(self) -> bool:
+        """Whether the folder holds more than the config of a run that ended before its start."""
+        rows = self.path / "metrics.jsonl"
+        return any(self.checkpoints.glob("*")) or (rows.exists() and rows.stat().st_size > 0)
 
     def _extend(self, config: Config, experiment: str, total: int) -> int | None:
         """Makes a finished run a longer one, if `config` asks for it; the steps that it has."""

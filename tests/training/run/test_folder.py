@@ -27,6 +27,21 @@ def test_a_run_of_another_config_is_refused(tmp_path):
     train("classifier", tmp_path, steps=3, checkpoint_every="1 step")
 
 
+def test_a_run_that_ended_before_its_start_holds_no_folder(tmp_path):
+    """Such as one on damaged examples: the option that its message names can be given."""
+    made = KINDS["classifier"](Config())
+    broken = dataclasses.replace(made.data, damaged={5: "no image"})
+    for skip in (False, True):
+        config = Config(workdir=tmp_path, steps=3, skip_damaged=skip)
+        experiment = dataclasses.replace(made, data=broken)
+        if skip:
+            training.run(experiment, config, name="classifier", silent=True)
+        else:
+            with pytest.raises(UserError, match="with --skip-damaged"):
+                training.run(experiment, config, name="classifier", silent=True)
+    assert json.loads((tmp_path / "config.json").read_text())["config"]["skip_damaged"]
+
+
 def test_a_run_keeps_the_texts_that_it_began_with(tmp_path):
     made = KINDS["classifier"](Config())
     for content in ("the first", "another"):
