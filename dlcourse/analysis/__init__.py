@@ -5,6 +5,7 @@ saves the results of finished runs. Their public names are all here.
 """
 
 from dlcourse.analysis.draw.activations import draw_activations as draw_activations
+from dlcourse.analysis.draw.anomalies import draw_anomalies as draw_anomalies
 from dlcourse.analysis.draw.approximation import draw_approximation as draw_approximation
 from dlcourse.analysis.draw.attention import draw_attention as draw_attention
 from dlcourse.analysis.draw.attention import draw_patch_attention as draw_patch_attention
@@ -89,11 +90,15 @@ from dlcourse.analysis.inspect.text import written_text as written_text
 from dlcourse.analysis.inspect.translations import cross_attention as cross_attention
 from dlcourse.analysis.inspect.translations import translated_text as translated_text
 from dlcourse.analysis.measure.activations import activation_curves as activation_curves
+from dlcourse.analysis.measure.anomalies import Detection as Detection
+from dlcourse.analysis.measure.anomalies import detection as detection
 from dlcourse.analysis.measure.approximation import fit_random_features as fit_random_features
 from dlcourse.analysis.measure.approximation import largest_errors as largest_errors
 from dlcourse.analysis.measure.bag_of_words import (
     bag_of_words_accuracy as bag_of_words_accuracy,
 )
+from dlcourse.analysis.measure.components import Components as Components
+from dlcourse.analysis.measure.components import principal_components as principal_components
 from dlcourse.analysis.measure.deletion import DeletionCurve as DeletionCurve
 from dlcourse.analysis.measure.deletion import deletion_curve as deletion_curve
 from dlcourse.analysis.measure.descents import best_descent as best_descent

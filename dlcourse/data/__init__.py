@@ -19,6 +19,7 @@ from dlcourse.data.labelled_texts import LabelledTexts as LabelledTexts
 from dlcourse.data.labelled_texts import labelled_texts as labelled_texts
 from dlcourse.data.masks import check_masks as check_masks
 from dlcourse.data.noise import with_wrong_labels as with_wrong_labels
+from dlcourse.data.one_class import one_class as one_class
 from dlcourse.data.pairs import SentencePairs as SentencePairs
 from dlcourse.data.pairs import sentence_pairs as sentence_pairs
 from dlcourse.data.photographs import photograph as photograph

@@ -6,6 +6,8 @@ from dlcourse.learners.acting.ppo import ppo as ppo
 from dlcourse.learners.acting.reinforce import reinforce as reinforce
 from dlcourse.learners.augmented import augmented as augmented
 from dlcourse.learners.classification import Classification as Classification
+from dlcourse.learners.corrupted import corrupted as corrupted
+from dlcourse.learners.corrupted import with_corruption as with_corruption
 from dlcourse.learners.foundations.backpropagation import backpropagation as backpropagation
 from dlcourse.learners.foundations.descent import descent as descent
 from dlcourse.learners.foundations.logistic_regression import (

@@ -9,6 +9,7 @@ from dlcourse.models.foundations import logistic_regression as logistic_regressi
 from dlcourse.models.foundations import neuron as neuron
 from dlcourse.models.foundations.mlp import MLP as MLP
 from dlcourse.models.foundations.polynomial import Polynomial as Polynomial
+from dlcourse.models.generative.autoencoder import Autoencoder as Autoencoder
 from dlcourse.models.generative.bijections import Affine as Affine
 from dlcourse.models.generative.bijections import Bijection as Bijection
 from dlcourse.models.generative.bijections import Coupling as Coupling

@@ -65,22 +65,23 @@ def show_walks(apply: Apply, images: Dataset, rows: int = 6, steps: int = 11) ->
     return show
 
 
-def show_codes(apply: Apply, images: Dataset) -> Figure:
+def show_codes(apply: Apply, images: Dataset, *, plane: bool = True) -> Figure:
     """The codes of the test images, in the plane, each as its class.
 
     Of more than two coordinates, the first two principal components are drawn. Of two, the plane is
-    drawn too, decoded, if the learner decodes `latent`.
+    drawn too, decoded.
 
     Args:
         apply: as in `show_reconstructions`.
         images: a labelled set.
+        plane: whether the learner decodes `latent`.
     """
 
     def show(state: State) -> Any:
         found, labels = predictions(apply, state, images)
         codes = found["latent"]
-        plane = decoded_plane(apply, state) if codes.shape[1] == 2 else None
-        return draw_codes(_in_plane(codes), labels, images.classes, plane, SPAN)
+        decoded = decoded_plane(apply, state) if plane and codes.shape[1] == 2 else None
+        return draw_codes(_in_plane(codes), labels, images.classes, decoded, SPAN)
 
     return show
 

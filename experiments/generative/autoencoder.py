@@ -1,0 +1,119 @@
+"""Autoencoders with codes of several sizes, beside principal components (deck 003).
+
+python experiments/generative/autoencoder.py
+python experiments/generative/autoencoder.py --dataset mnist --epochs 20 --batch-size 128
+
+"""
+
+import dataclasses
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dlcourse import analysis, data, learners, losses, models, optim, training
+
+Network = Literal["dense", "convolutional"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(training.Config):
+    """An autoencoder of images."""
+
+    limits = training.Config.limits | {"code": training.SIZE, "codes": training.SIZE}
+    selects = frozenset({"codes"})
+
+    dataset: str = "digits"
+    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
+    network: Network = "dense"
+    """Dense layers, or convolutions that halve height and width."""
+    code: int = 16
+    """Numbers in the code of a run."""
+    codes: tuple[int, ...] = (2, 4, 8, 16, 32)
+    """Sizes of the code that are compared."""
+    features: tuple[int, ...] = (256,)
+    """Widths of the encoder's hidden layers, or channels of its maps."""
+    optimizer: optim.Optimizer = "adamw"
+    learning_rate: float = 2e-3
+    schedule: optim.ScheduleName = "cosine"
+    batch_size: int = 64
+    """Examples per step, over all devices."""
+    epochs: float = 100
+    """Passes over the train split."""
+    evaluate_every: str = "10%"
+    """Interval between evaluations on the validation split."""
+
+
+def reconstruction_error(outputs: dict[str, jax.Array], image: jax.Array) -> jax.Array:
+    return losses.squared_error(outputs["reconstruction"], image)
+
+
+def experiment(config: Config) -> training.Experiment:
+    images = data.images(config.dataset, stream=config.stream)
+    model = models.Autoencoder(images.shapes["image"], config.code, config.features, config.network)
+    learner = learners.supervised(
+        model, reconstruction_error, config.rule(images), target="image", metrics_of={}
+    )
+    figures = {
+        "reconstructions": analysis.show_reconstructions(learner.apply, images),
+        "codes": analysis.show_codes(learner.apply, images),
+    }
+    return training.Experiment(learner, images, figures=figures)
+
+
+def variants(config: Config) -> dict[str, Config]:
+    return {f"code {n}": dataclasses.replace(config, code=n) for n in config.codes}
+
+
+def pictures(images: data.Dataset, split: str) -> np.ndarray:
+    return np.asarray(images.prepare(images.read(images.splits[split]))["image"])
+
+
+def report(runs: training.Runs) -> analysis.Report:
+    """The error against the size of the code, and that of as many principal components."""
+    config, images = runs.config, next(iter(runs.values())).experiment.data
+    train, test = (pictures(images, split) for split in ("train", "test"))
+    components = analysis.principal_components(train)
+    linear = {
+        row: float(components.error(test, run.config.code).mean()) for row, run in runs.items()
+    }
+    error = "squared error per pixel"
+    rows = {
+        row: {
+            error: run.values("test", "loss"),
+            "PCA of this size": linear[row],
+            "numbers per pixel": run.config.code / test[0].size,
+        }
+        for row, run in runs.items()
+    }
+    table = analysis.Table(
+        f"{config.dataset}, test split: reconstructions beside principal components",
+        rows, error, linear, lower_is_better=True, diverged=runs.diverged,
+    )  # fmt: skip
+    sizes = np.array([run.config.code for run in runs.values()])
+    measured = np.stack([rows[row][error] for row in runs])
+    curves = {
+        "autoencoder": (sizes, measured),
+        "principal components": (sizes, np.array([[linear[row]] for row in runs])),
+    }
+    figures = {"compression": analysis.draw_variants(curves, error, along="size of the code")}
+    shown = {"image": test[:12]}
+    for row, run in runs.items():
+        found = run.apply({"image": jnp.asarray(images.read(images.splits["test"][:12])["image"])})
+        shown[row] = np.asarray(found["reconstruction"])
+        shown[f"PCA {run.config.code}"] = components.reconstruct(test[:12], run.config.code)
+    figures["reconstructions"] = analysis.draw_rows(shown)
+    return analysis.Report(table, figures, notes(runs, test[0].size))
+
+
+def notes(runs: training.Runs, pixels: int) -> list[str]:
+    return [
+        f"{row} is as large as an image of {pixels} numbers: nothing has to be compressed."
+        for row, run in runs.items()
+        if run.config.code >= pixels
+    ]
+
+
+if __name__ == "__main__":
+    training.main(experiment, Config, variants, report)
