@@ -1,8 +1,18 @@
 """Anomaly detection by an autoencoder's error, one class at a time (deck 003; Ruff et al., 2018).
 
-python experiments/generative/anomalies.py
-python experiments/generative/anomalies.py --dataset mnist --epochs 30 --batch-size 128
+    python experiments/generative/anomalies.py
+    python experiments/generative/anomalies.py --dataset mnist --epochs 30 --batch-size 128
 
+One autoencoder for each class, trained on its images alone; the test split holds all classes. The
+threshold is the 95 % quantile of the normal validation images. Digits, mean of the ten runs, seed
+0, in 90 CPU seconds (bar: 90 %):
+
+    area under the ROC curve    99.6 %     of 8 principal components 99.5 %
+    detected anomalies          99.3 %
+    false alarms                12.2 %     a class has some 15 validation images: a rough quantile
+
+Principal components are as good here, so digits do not need an autoencoder. MNIST is not yet
+measured.
 """
 
 import dataclasses
@@ -21,7 +31,7 @@ class Config(training.Config):
     """An autoencoder of the images of one class; those of the others are anomalies."""
 
     limits = training.Config.limits | {
-        "code": training.SIZE, "normal": training.NOT_NEGATIVE, "normals": training.NOT_NEGATIVE,
+        "code": training.SIZE, "normal": (0, 100_000), "normals": (0, 100_000),
         "below": training.SHARE,
     }  # fmt: skip
     selects = frozenset({"normals"})

@@ -1,12 +1,23 @@
 """Autoencoders with codes of several sizes, beside principal components (deck 003).
 
-python experiments/generative/autoencoder.py
-python experiments/generative/autoencoder.py --dataset mnist --epochs 20 --batch-size 128
+    python experiments/generative/autoencoder.py
+    python experiments/generative/autoencoder.py --network convolutional --features 16 32
+    python experiments/generative/autoencoder.py --dataset mnist --features 512 --epochs 30 \\
+        --batch-size 128
 
+The bar of a size is the error of as many principal components. Squared error per pixel, digits'
+test split, seed 0, in 65 CPU seconds (numbers in a code; an image has 64):
+
+                             2        4        8        16       32
+    autoencoder           0.0401   0.0246   0.0136   0.0071   0.0023
+    principal components  0.0532   0.0383   0.0247   0.0116   0.0027
+
+The other two commands are not yet measured.
 """
 
 import dataclasses
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +68,7 @@ def experiment(config: Config) -> training.Experiment:
     )
     figures = {
         "reconstructions": analysis.show_reconstructions(learner.apply, images),
-        "codes": analysis.show_codes(learner.apply, images),
+        "codes": analysis.show_codes(learner.apply, images, plane=False),
     }
     return training.Experiment(learner, images, figures=figures)
 
@@ -87,9 +98,10 @@ def report(runs: training.Runs) -> analysis.Report:
         }
         for row, run in runs.items()
     }
+    bars = {row: bar for row, bar in linear.items() if bar > 1e-6}  # PCA is not lossless
     table = analysis.Table(
         f"{config.dataset}, test split: reconstructions beside principal components",
-        rows, error, linear, lower_is_better=True, diverged=runs.diverged,
+        rows, error, bars, lower_is_better=True, diverged=runs.diverged,
     )  # fmt: skip
     sizes = np.array([run.config.code for run in runs.values()])
     measured = np.stack([rows[row][error] for row in runs])
@@ -107,7 +119,8 @@ def report(runs: training.Runs) -> analysis.Report:
     return analysis.Report(table, figures, notes(runs, test[0].size))
 
 
-def notes(runs: training.Runs, pixels: int) -> list[str]:
+def notes(runs: Mapping[str, Any], pixels: int) -> list[str]:
+    """Codes that are no smaller than an image."""
     return [
         f"{row} is as large as an image of {pixels} numbers: nothing has to be compressed."
         for row, run in runs.items()

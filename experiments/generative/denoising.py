@@ -1,8 +1,17 @@
 """Denoising autoencoders, beside the noisy image and principal components (deck 003).
 
-python experiments/generative/denoising.py
-python experiments/generative/denoising.py --dataset mnist --noise 0.5 --epochs 20 --batch-size 128
+    python experiments/generative/denoising.py
+    python experiments/generative/denoising.py --dataset mnist --noise 0.5 --features 512 \\
+        --epochs 30 --batch-size 128
 
+The principal components are those of clean images; their number is the best one on noisy validation
+images. Squared error per pixel, digits' test split, seed 0, in 29 CPU seconds:
+
+    autoencoder               0.0139     the target was 0.016
+    18 principal components   0.0273
+    noisy image               0.0627
+
+MNIST is not yet measured.
 """
 
 import dataclasses

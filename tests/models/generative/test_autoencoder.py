@@ -1,6 +1,7 @@
 """The autoencoder: shapes, sizes, and what it refuses."""
 
 import math
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +10,11 @@ import pytest
 
 from dlcourse import models
 from dlcourse.errors import UserError
+from dlcourse.training.commands.parse import load_experiment
+from tests import ROOT
 
 
-@pytest.mark.parametrize(
-    ("network", "features"), [("dense", (7, 5)), ("convolutional", (3, 5)), ("dense", ())]
-)
+@pytest.mark.parametrize(("network", "features"), [("dense", (7,)), ("convolutional", (3,))])
 def test_everything_about_an_image_is_in_its_code(network, features):
     """The gradient of a reconstruction has at most the rank of the code."""
     model = models.Autoencoder((8, 4, 2), 3, features, network)
@@ -41,3 +42,10 @@ def test_sizes_that_cannot_be_halved_are_refused():
     model = models.Autoencoder((28, 28, 1), 8, (4, 4, 4), "convolutional")
     with pytest.raises(UserError, match="divisible by 2, got images of 7x7"):
         jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
+
+
+def test_a_code_as_large_as_an_image_is_allowed_and_said():
+    module = load_experiment(ROOT / "experiments" / "generative" / "autoencoder.py")
+    runs = {f"code {n}": SimpleNamespace(config=module.Config(code=n)) for n in (63, 64)}
+    (said,) = module.notes(runs, 64)
+    assert said.startswith("code 64 is as large as an image of 64 numbers")
