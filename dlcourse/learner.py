@@ -7,6 +7,7 @@ import flax.struct
 import jax
 import optax
 
+from dlcourse import parameters
 from dlcourse.errors import UsageError
 
 State = Any
@@ -118,7 +119,13 @@ def _is_trained(part: Any) -> bool:
 
 def trained(state: State) -> list[Trained]:
     """Every `Trained` in a state, however deep."""
-    return [part for part in jax.tree.leaves(state, is_leaf=_is_trained) if _is_trained(part)]
+    return list(trained_by_path(state).values())
+
+
+def trained_by_path(state: State) -> dict[str, Trained]:
+    """Every `Trained` in a state by its path, such as `generator`; that of the whole is empty."""
+    leaves = jax.tree_util.tree_leaves_with_path(state, is_leaf=_is_trained)
+    return {parameters.name(path): part for path, part in leaves if _is_trained(part)}
 
 
 def without_optimizer(state: State) -> State:

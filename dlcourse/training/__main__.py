@@ -64,14 +64,30 @@ class List:
     """The folder."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """Writes a trained model for other programs: as safetensors, and as StableHLO."""
+
+    run: Annotated[pathlib.Path, tyro.conf.Positional]
+    """The run folder."""
+    out: pathlib.Path = pathlib.Path("exported")
+    """The folder to write."""
+    seed: int = 0
+    """Which seed's weights, counted from 0."""
+    experiment: pathlib.Path | None = None
+    """The experiment file, if it is no longer where the run found it."""
+
+
 COMMANDS: dict[str, Callable[..., Any]] = {
-    "evaluate": Evaluate, "predict": Predict, "list": List, "replay": Replay,
+    "evaluate": Evaluate, "predict": Predict, "list": List, "export": Export,
+    "replay": Replay,
 }  # fmt: skip
 
 
 def main() -> int:
     options = tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="python -m dlcourse.training")
     from dlcourse.training.commands.evaluate import evaluate, load, open_folder
+    from dlcourse.training.commands.export import export
     from dlcourse.training.commands.listing import list_runs
     from dlcourse.training.commands.predict import describe_predictions
     from dlcourse.training.commands.process import prepare_process
@@ -86,6 +102,10 @@ def main() -> int:
         if isinstance(options, Predict):
             run = load(options.run, options.experiment)
             for line in describe_predictions(run, options.images, options.most):
+                print(line)
+            return 0
+        if isinstance(options, Export):
+            for line in export(load(options.run, options.experiment), options.out, options.seed):
                 print(line)
             return 0
         loop = open_folder(options.run, options.experiment, options.mesh).loop()

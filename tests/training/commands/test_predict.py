@@ -1,12 +1,18 @@
-"""Predictions of a run on images of one's own, and the list of runs."""
+"""Predictions of a run on images of one's own, exported models, and the list of runs."""
 
+import json
+
+import jax
+import jax.export
 import numpy as np
 import pytest
+import safetensors.numpy
 from PIL import Image
 
 from dlcourse import data, training
 from dlcourse.data.examples import as_examples
 from dlcourse.errors import UsageError
+from dlcourse.training.commands.export import export
 from tests.kinds import KINDS, Config
 from tests.training.commands import calls
 from tests.training.commands.calls import run
@@ -80,11 +86,56 @@ def test_image_files_are_predicted(trained, folder, tmp_path):
         assert words in done.stderr
 
 
-def test_what_is_no_classifier_is_refused(tmp_path):
-    config = Config(workdir=tmp_path, steps=2)
-    made = training.run(KINDS["gan"], config, name="gan", silent=True)
+ELSEWHERE = """
+import json, pathlib, sys
+import jax, numpy as np
+for name in ("dlcourse", "flax", "optax"):
+    sys.modules[name] = None
+program = jax.export.deserialize(pathlib.Path("out/apply.stablehlo").read_bytes())
+np.save("logits.npy", program.call({"image": np.load("images.npy")}))
+"""
+
+
+def test_an_exported_model_needs_jax_alone(trained, folder, tmp_path):
+    done = calls.training("export", folder, "--out", "out", "--seed", "1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    signature = json.loads((tmp_path / "out" / "signature.json").read_text())
+    assert signature["inputs"] == {"image": "float32[examples, 8, 8, 1]"}
+    assert signature["outputs"] == "float32[examples,10]"
+    digits = trained.experiment.data
+    images = digits.read(digits.splits["test"][:7])["image"]
+    np.save(tmp_path / "images.npy", images)
+    assert calls.alone("-c", "import jax.export\n" + ELSEWHERE, cwd=tmp_path).returncode == 0
+    expected = trained.apply({"image": images}, seed=1)
+    np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), expected, rtol=1e-5, atol=1e-6)
+    weights = safetensors.numpy.load_file(tmp_path / "out" / "weights.safetensors")
+    assert weights.keys() == {f"Dense_{n}/{w}" for n in range(2) for w in ("kernel", "bias")}
+    np.testing.assert_array_equal(
+        weights["Dense_1/kernel"], trained.by_seed()[1].params["Dense_1"]["kernel"]
+    )
+
+
+def test_every_network_of_a_run_is_exported(gan, tmp_path):
+    lines = list(export(gan, tmp_path))
+    weights = safetensors.numpy.load_file(tmp_path / "weights.safetensors")
+    assert {name.partition("/")[0] for name in weights} == {"generator", "discriminator"}
+    assert f"{sum(array.size for array in weights.values()):,} weights" in lines[0]
+    program = jax.export.deserialize((tmp_path / "apply.stablehlo").read_bytes())
+    numbers = np.arange(3, dtype=np.int32)
+    np.testing.assert_allclose(
+        program.call({"index": numbers}), gan.apply({"index": numbers}), rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.fixture(scope="module")
+def gan(tmp_path_factory):
+    config = Config(workdir=tmp_path_factory.mktemp("gan"), steps=2)
+    return training.run(KINDS["gan"], config, name="gan", silent=True)
+
+
+def test_what_is_no_classifier_is_refused(gan):
     with pytest.raises(UsageError, match=r"holds no classifier; use `run\.apply`"):
-        made.predict(np.zeros((3, 8, 8, 1), np.float32))
+        gan.predict(np.zeros((3, 8, 8, 1), np.float32))
 
 
 def test_runs_are_listed(folder, trained, capsys, tmp_path):
