@@ -34,7 +34,7 @@ def trained(tmp_path_factory):
         runs = [f"{mesh}:{kind}" for kind in kinds]
         runs += ["data=8:classifier"] if devices == "8" and kinds == QUICK else []
         command = [sys.executable, "-m", "tests.topologies", devices, str(folder), *runs]
-        subprocess.run(command, cwd=ROOT, check=True, timeout=140)
+        subprocess.run(command, cwd=ROOT, check=True, timeout=300)
 
     def place(kind, mesh):
         train(BIG if mesh == "data=8" else mesh, QUICK if kind in QUICK else OTHERS)
