@@ -42,7 +42,7 @@ splits = {{
     "train": np.arange(80), "validation": np.arange(80, 100), "test": np.arange(100, 120)
 }}
 arrays = data.Dataset("arrays", {{"image": image, "label": label}}, splits, classes=tuple("abc"))
-data.images = lambda name, stream: arrays
+data.ImageSet.images = lambda config: arrays
 
 config = mnist_mlp.Config(
     workdir=pathlib.Path("run"), hidden=(16,), dropout=0.0, learning_rate=0.05, batch_size=20,
