@@ -39,7 +39,7 @@ class Config(training.Config):
     """Residual blocks of each level on the way down."""
     dropout: float = 0.0
     """Dropout rate inside the blocks."""
-    times: int = 200
+    times: int = 100
     """Steps from data to noise, T."""
     noise: Kind = "cosine"
     """How much noise each step adds."""
@@ -49,16 +49,16 @@ class Config(training.Config):
     """Tell the network the class of an image."""
     guidance: float = 1.0
     """Strength of the class in sampling; 1 is the plain conditional model."""
-    sampling_steps: int = 50
+    sampling_steps: int = 20
     """Steps from noise to data at evaluations."""
     learning_rate: float = 2e-3
     warmup: str | None = "5%"
     clip: float | None = 1.0
     ema: float | None = 0.995
     batch_size: int = 64
-    epochs: float = 60
+    epochs: float = 40
     """Passes over the train split."""
-    evaluate_every: str = "25%"
+    evaluate_every: str = "50%"
 
 
 def denoising(config: Config, images: data.Dataset) -> learners.Denoising:

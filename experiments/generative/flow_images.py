@@ -37,6 +37,8 @@ class Config(training.Config):
 
     dataset: str = "digits"
     """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
+    extractor: str | None = None
+    """Features in which samples are compared: a set's name, or a file; by default the set's."""
     levels: int | None = None
     """Grey levels of a pixel, to be checked; by default those of the set."""
     features: tuple[int, ...] = (24, 32)
@@ -95,10 +97,14 @@ def report(runs: training.Runs) -> analysis.Report:
             rows[f"Gaussian mixture, {components}"] = analysis.gaussian_mixture(
                 train, test, levels, components
             )
+    features = analysis.extractor(runs.config.extractor or runs.config.dataset)
+    drawn = {"flow": (run.experiment.learner.apply, run.by_seed())}
+    quality = analysis.quality_rows(drawn, images, features)
+    shown = {row: {name: rows.get(row), **quality.get(row, {})} for row in rows | quality}
     table = analysis.Table(
-        f"bits per dimension, {runs.config.dataset}, {levels} levels, test split",
-        {row: {name: value} for row, value in rows.items()},
-        name, {"flow": BARS[images.name]} if images.name in BARS else {}, lower_is_better=True,
+        f"{images.name}, {levels} levels, test split; samples in features of {features.name}",
+        shown, name, {"flow": BARS[images.name]} if images.name in BARS else {},
+        lower_is_better=True, percent=["precision", "recall"],
     )  # fmt: skip
     return analysis.Report(table)
 
