@@ -5,6 +5,7 @@ python -m dlcourse.benchmark.scale EXPERIMENT    devices, checkpoints, logging, 
 python -m dlcourse.benchmark.pytorch             an epoch of the ISLR network, against PyTorch
 python -m dlcourse.benchmark.convolution         a convolutional step, against Flax and PyTorch
 python -m dlcourse.benchmark.sequence            steps of sequence models, against PyTorch
+python -m dlcourse.benchmark.acting              moves a second, against Gymnasium and PyTorch
 python -m dlcourse.benchmark.generation          tokens a second, with and without a cache
 """
 

@@ -2,6 +2,7 @@
 
 from dlcourse.learners.acting.advantages import advantages as advantages
 from dlcourse.learners.acting.dqn import dqn as dqn
+from dlcourse.learners.acting.playing import move_worlds as move_worlds
 from dlcourse.learners.acting.ppo import ppo as ppo
 from dlcourse.learners.acting.reinforce import reinforce as reinforce
 from dlcourse.learners.augmented import augmented as augmented
