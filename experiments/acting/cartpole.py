@@ -1,6 +1,21 @@
 """CartPole and Acrobot by policy gradients and by deep Q-learning.
 
-python experiments/acting/cartpole.py
+    python experiments/acting/cartpole.py
+    python experiments/acting/cartpole.py --environment Acrobot
+    python experiments/acting/cartpole.py --method DQN --steps 300 --batch-size 128
+        --learning-rate 2.5e-4 --schedule constant --hidden 120 84 --clip None --target-decay 0.98
+
+REINFORCE (Williams, 1992) and PPO (Schulman et al., 2017) make 150,000 moves, the deep Q-learning
+of the third command, in the shape of CleanRL's, 300,000. `episode.gif` plays an episode of the
+first row, `course.png` of each row draws its course. Mean return over 300 test episodes, the first
+command with `--seeds 3` in 102 CPU seconds, the third with seed 0:
+
+    PPO          500 ± 0
+    REINFORCE    440 ± 80   missed
+    DQN          500        (bar: CleanRL's 498.4)
+
+The validation episodes of DQN reach 500 after 270,000 moves, and with `--double --lookahead 3`
+after 180,000. Acrobot is not yet measured.
 """
 
 import dataclasses
@@ -12,7 +27,8 @@ from dlcourse import analysis, data, environments, learners, losses, models, opt
 from dlcourse.learner import Learner
 
 WORLDS = {"CartPole": environments.CartPole, "Acrobot": environments.Acrobot}
-BARS = {"CartPole": 500.0, "Acrobot": -88.9}  # Acrobot: CleanRL's DQN after 500,000 moves
+# CartPole's most, and CleanRL's DQN after 500,000 moves.
+BARS = {"CartPole": 500.0, "CartPole DQN": 498.4, "Acrobot": -88.9}
 Method = Literal["PPO", "REINFORCE", "DQN"]
 
 
@@ -63,15 +79,8 @@ class Config(training.Config):
 def experiment(config: Config) -> training.Experiment:
     world, episodes = WORLDS[config.environment](), data.episodes()
     learner = learner_of(config, world, episodes)
-    return training.Experiment(
-        learner,
-        episodes,
-        monitor="max return",
-        figures={
-            "episode": analysis.animated_episode(world, learner.apply),
-            "course": analysis.drawn_episode(world, learner.apply),
-        },
-    )
+    course = analysis.drawn_episode(world, learner.apply)
+    return training.Experiment(learner, episodes, monitor="max return", figures={"course": course})
 
 
 def learner_of(config: Config, world: environments.Environment, episodes: data.Dataset) -> Learner:
@@ -105,7 +114,7 @@ def report(runs: training.Runs) -> analysis.Report:
     config, game = runs.config, runs.config.environment
     names = ("return", "random_return")
     rows = {row: {n: run.values("test", n) for n in names} for row, run in runs.items()}
-    bars = dict.fromkeys(runs, BARS[game])
+    bars = {row: BARS.get(f"{game} {run.config.method}", BARS[game]) for row, run in runs.items()}
     table = analysis.Table(f"{game}, 300 episodes", rows, "return", bars, diverged=runs.diverged)
     played = config.worlds * config.moves
     curves = {
@@ -113,7 +122,9 @@ def report(runs: training.Runs) -> analysis.Report:
         for row, (steps, values) in runs.curves("validation", "return").items()
     }
     figure = analysis.draw_variants(curves, "return on the validation split", along="move")
-    return analysis.Report(table, {"returns": figure})
+    run = next(iter(runs.values()))
+    played_by = analysis.animated_episode(WORLDS[game](), run.experiment.learner.apply)
+    return analysis.Report(table, {"returns": figure, "episode": played_by(run.by_seed()[0])})
 
 
 if __name__ == "__main__":

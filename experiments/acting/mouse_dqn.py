@@ -6,7 +6,7 @@
 `dense` and `convolutional` explore with a constant ε, `decay` is the convolutional network with an
 ε that falls from 1 (Mnih et al., 2015). `double` is decay with double Q-learning, `lookahead` with
 returns of three moves, and `PPO` a policy gradient on as many moves with as many updates.
-`figures/episode.gif` of a row plays one episode, `trace.png` draws its path.
+`figures/episode.gif` plays an episode of the last row, `trace.png` of each row draws its path.
 """
 
 import dataclasses
@@ -52,22 +52,15 @@ class Config(training.Config):
 def experiment(config: Config) -> training.Experiment:
     game, episodes = environments.MouseGame(), data.episodes()
     learner = learner_of(config, game, episodes)
-    return training.Experiment(
-        learner,
-        episodes,
-        monitor="max return",
-        figures={
-            "episode": analysis.animated_episode(game, learner.apply),
-            "trace": analysis.drawn_episode(game, learner.apply),
-        },
-    )
+    trace = analysis.drawn_episode(game, learner.apply)
+    return training.Experiment(learner, episodes, monitor="max return", figures={"trace": trace})
 
 
 def learner_of(config: Config, game: environments.MouseGame, episodes: data.Dataset) -> Learner:
     rule, network = config.rule(episodes, updates=config.moves), models.QNetwork(game.num_actions)
     shared = {"discount": config.discount, "worlds": WORLDS, "moves": config.moves}
     if config.agent == "PPO":
-        # A step makes WORLDS * moves transitions: as many updates as moves, of any batch size.
+        # As many updates as moves, each of batch_size transitions.
         passes = max(1, config.batch_size // WORLDS)
         near_0 = models.initializers.small_normal
         policy = models.QNetwork(game.num_actions, last_init=near_0)
@@ -94,16 +87,16 @@ def report(runs: training.Runs) -> analysis.Report:
     names = ("return", "cheese", "poison")
     rows = {row: {n: run.values("test", n) for n in names} for row, run in runs.items()}
     bars = dict.fromkeys(runs, REFERENCES["greedy search in the view"])
-    table = analysis.Table(
-        "mouse game, 300 boards", rows, "return", bars, diverged=runs.diverged
-    )  # fmt: skip
+    table = analysis.Table("mouse game, 300 boards", rows, "return", bars, diverged=runs.diverged)
     played = WORLDS * runs.config.moves
     curves = {
         row: (played * steps, values)
         for row, (steps, values) in runs.curves("validation", "return").items()
     }
     figure = analysis.draw_variants(curves, "return on the validation boards", REFERENCES, "move")
-    return analysis.Report(table, {"returns": figure})
+    *_, run = runs.values()
+    played_by = analysis.animated_episode(environments.MouseGame(), run.experiment.learner.apply)
+    return analysis.Report(table, {"returns": figure, "episode": played_by(run.by_seed()[0])})
 
 
 if __name__ == "__main__":
