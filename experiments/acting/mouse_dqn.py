@@ -1,12 +1,23 @@
 """The mouse game: deck 003's three agents, and what came after them.
 
     python experiments/acting/mouse_dqn.py
-    python experiments/acting/mouse_dqn.py --steps 200 --seeds 3 --agents dense convolutional decay
+    python experiments/acting/mouse_dqn.py --agent decay --steps 200
+    python experiments/acting/mouse_dqn.py --steps 200 --agents decay double lookahead PPO
 
 `dense` and `convolutional` explore with a constant ε, `decay` is the convolutional network with an
 ε that falls from 1 (Mnih et al., 2015). `double` is decay with double Q-learning, `lookahead` with
 returns of three moves, and `PPO` a policy gradient on as many moves with as many updates.
 `figures/episode.gif` plays an episode of the last row, `trace.png` of each row draws its path.
+
+Mean return on the 300 test boards, seed 0; a random policy reaches -3.9, greedy search in the same
+field of view 21.0:
+
+    dense            32,000 moves    17.3   missed
+    convolutional    32,000 moves    16.7   missed
+    decay            32,000 moves    18.8   missed
+    decay           320,000 moves    23.2   the second command, 87 CPU seconds
+
+The third command is not yet measured.
 """
 
 import dataclasses
