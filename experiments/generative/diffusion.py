@@ -5,8 +5,18 @@
     python experiments/generative/diffusion.py --dataset mnist --features 32 64 64 --epochs 20
 
 `samples.gif` shows digits as they form, a class in each column; `steps.png` and the table how their
-quality depends on the number of sampling steps, beside training images in their place. Not yet
-measured.
+quality depends on the number of sampling steps, beside training images in their place. The first
+command, seed 0, in 260 CPU seconds, of which much is compilation:
+
+                        Fréchet distance   precision   recall
+    DDIM, 5 steps            0.268           61.3 %    56.9 %
+    DDIM, 10 steps           0.147           67.6 %    70.2 %
+    DDIM, 20 steps           0.102           70.7 %    77.1 %
+    DDIM, 50 steps           0.084           69.3 %    80.4 %   bar: 1.2 times the next row
+    DDPM, 100 steps          0.075           81.3 %    77.1 %   the GAN's 0.064 is missed
+    training images          0.018           92.9 %    91.8 %
+
+The other two commands are not yet measured.
 """
 
 import dataclasses
