@@ -8,6 +8,10 @@ PPO with four passes through each rollout. Gymnasium's vector environments are p
 code in the shape of CleanRL's files (`dlcourse.benchmark.acting_twins`), eagerly. Both alternate in
 one process, and the ratio is that of the medians. The mouse game has no twin there; its rows are
 this project's alone.
+
+On two CPU cores that were busy with other work, 16 worlds, PyTorch 2.14 with one thread, medians of
+three: alone 1,101,313 against 78,923 moves a second (14.0 times), PPO 47,632 against 3,655 (13.0),
+deep Q-learning 32,898 against 4,573 (7.2, below the 10 aimed at).
 """
 
 import dataclasses
