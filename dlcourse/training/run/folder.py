@@ -18,7 +18,7 @@ import numpy as np
 
 from dlcourse.errors import UsageError
 from dlcourse.training.config import Config, as_json
-from dlcourse.training.run.same import extended, require_same
+from dlcourse.training.run.same import extended, is_of, require_same
 from dlcourse.training.run.written import Row, read_config, read_rows
 
 LIBRARIES = ("dlcourse", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
@@ -75,7 +75,7 @@ class RunFolder:
         try:
             self.figures.mkdir(parents=True, exist_ok=True)
             self._lock()
-            if place.exists() and self._has_begun():
+            if place.exists() and self._holds_a_run(experiment):
                 before = self._extend(config, experiment, total)
                 self.require(config, experiment)
             else:
@@ -98,8 +98,10 @@ class RunFolder:
         """Raises `UserError` unless this is the folder of such a run."""
         require_same(read_config(self.path), config, experiment, self.path)
 
-    def _has_begun(self) -> bool:
-        """Whether the folder holds more than the config of a run that ended before its start."""
+    def _holds_a_run(self, experiment: str) -> bool:
+        """Whether there is more than the config of a run of this experiment that never started."""
+        if not is_of(read_config(self.path), experiment):
+            return True
         rows = self.path / "metrics.jsonl"
         return any(self.checkpoints.glob("*")) or (rows.exists() and rows.stat().st_size > 0)
 

@@ -24,7 +24,7 @@ def require_same(found: dict, config: Config, experiment: str, path: pathlib.Pat
     Raises:
         UsageError: another config began it; the message names the fields that differ.
     """
-    if not _is_of(found, experiment):
+    if not is_of(found, experiment):
         raise UsageError(
             f"{path} holds a run of '{found['experiment']}', not of '{experiment}'. "
             "Choose another --workdir."
@@ -60,7 +60,7 @@ def extended(
     """
     written = read_config(path)
     changed = _differing(written["config"], config)
-    if not changed or not changed <= LENGTH or not _is_of(written, experiment):
+    if not changed or not changed <= LENGTH or not is_of(written, experiment):
         return None
     trained = int(read_object(path / "summary.json").get("steps", 0))
     if total <= trained:
@@ -81,6 +81,6 @@ def _differing(before: Mapping[str, Any], config: Config) -> set[str]:
     return {name for name in names if before.get(name) != now.get(name)}
 
 
-def _is_of(found: Mapping[str, Any], experiment: str) -> bool:
+def is_of(found: Mapping[str, Any], experiment: str) -> bool:
     """A row of a comparison is the same run when it is started alone."""
     return found["experiment"].partition("/")[0] == experiment.partition("/")[0]
