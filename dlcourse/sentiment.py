@@ -41,9 +41,7 @@ def predict_sentiment(run: Run | pathlib.Path | str, *texts: str) -> Float[np.nd
         raise UsageError(f"{run.folder} holds no run on texts that are positive or negative.")
     if not texts or not all(text.strip() for text in texts):
         raise UsageError("There is no text to judge.")
-    logits = np.asarray(run.apply(reviews.encode(texts)), np.float64)
-    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return (odds / odds.sum(axis=-1, keepdims=True))[:, reviews.classes.index(POSITIVE)]
+    return run.probabilities(reviews.encode(texts))[:, reviews.classes.index(POSITIVE)]
 
 
 def main(run: pathlib.Path, texts: tuple[str, ...] = SENTENCES) -> None:

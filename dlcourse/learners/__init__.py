@@ -16,6 +16,7 @@ from dlcourse.learners.foundations.logistic_regression import (
 )
 from dlcourse.learners.foundations.perceptron import mistake_bound as mistake_bound
 from dlcourse.learners.foundations.perceptron import perceptron as perceptron
+from dlcourse.learners.generative.autoencoder import autoencoder as autoencoder
 from dlcourse.learners.generative.diffusion import Denoising as Denoising
 from dlcourse.learners.generative.diffusion import Sampler as Sampler
 from dlcourse.learners.generative.diffusion import diffusion as diffusion

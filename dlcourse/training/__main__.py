@@ -4,7 +4,7 @@ import dataclasses
 import json
 import pathlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import tyro
@@ -27,6 +27,12 @@ class Evaluate:
     mesh: str = "data=-1"
     """The devices; they need not be those of the run."""
 
+    def lines(self) -> Iterator[str]:
+        from dlcourse.training.commands.evaluate import evaluate, open_folder
+
+        loop = open_folder(self.run, self.experiment, self.mesh).loop()
+        yield json.dumps(evaluate(loop, self.step, self.figures), indent=2)
+
 
 @dataclasses.dataclass(frozen=True)
 class Replay:
@@ -41,6 +47,12 @@ class Replay:
     mesh: str = "data=-1"
     """The devices; those of the run give the same bits."""
 
+    def lines(self) -> Iterator[str]:
+        from dlcourse.training.commands.evaluate import open_folder
+        from dlcourse.training.commands.replay import describe_step
+
+        return describe_step(open_folder(self.run, self.experiment, self.mesh).loop(), self.step)
+
 
 @dataclasses.dataclass(frozen=True)
 class Predict:
@@ -54,6 +66,12 @@ class Predict:
     """How many classes to print."""
     experiment: pathlib.Path | None = None
     """The experiment file, if it is no longer where the run found it."""
+
+    def lines(self) -> Iterator[str]:
+        from dlcourse.training.commands.evaluate import load
+        from dlcourse.training.commands.predict import describe_predictions
+
+        return describe_predictions(load(self.run, self.experiment), self.images, self.most)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,43 +95,33 @@ class Export:
     experiment: pathlib.Path | None = None
     """The experiment file, if it is no longer where the run found it."""
 
+    def lines(self) -> Iterator[str]:
+        from dlcourse.training.commands.evaluate import load
+        from dlcourse.training.commands.export import export
+
+        return export(load(self.run, self.experiment), self.out, self.seed)
+
 
 COMMANDS: dict[str, Callable[..., Any]] = {
-    "evaluate": Evaluate, "predict": Predict, "list": List, "export": Export,
-    "replay": Replay,
+    "evaluate": Evaluate, "predict": Predict, "list": List, "export": Export, "replay": Replay,
 }  # fmt: skip
 
 
 def main() -> int:
     options = tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="python -m dlcourse.training")
-    from dlcourse.training.commands.evaluate import evaluate, load, open_folder
-    from dlcourse.training.commands.export import export
-    from dlcourse.training.commands.listing import list_runs
-    from dlcourse.training.commands.predict import describe_predictions
+    # What a command needs is imported when it is asked for.
     from dlcourse.training.commands.process import prepare_process
-    from dlcourse.training.commands.replay import describe_step
     from dlcourse.training.config import Config
 
     try:
         if isinstance(options, List):
+            from dlcourse.training.commands.listing import list_runs
+
             list_runs(options.runs)
             return 0
         prepare_process(Config())
-        if isinstance(options, Predict):
-            run = load(options.run, options.experiment)
-            for line in describe_predictions(run, options.images, options.most):
-                print(line)
-            return 0
-        if isinstance(options, Export):
-            for line in export(load(options.run, options.experiment), options.out, options.seed):
-                print(line)
-            return 0
-        loop = open_folder(options.run, options.experiment, options.mesh).loop()
-        if isinstance(options, Evaluate):
-            print(json.dumps(evaluate(loop, options.step, options.figures), indent=2))
-        else:
-            for line in describe_step(loop, options.step):
-                print(line)
+        for line in options.lines():
+            print(line)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status

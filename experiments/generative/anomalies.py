@@ -23,11 +23,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, models, optim, training
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, data.ImageSet):
     """An autoencoder of the images of one class; those of the others are anomalies."""
 
     limits = training.Config.limits | {
@@ -36,8 +36,6 @@ class Config(training.Config):
     }  # fmt: skip
     selects = frozenset({"normals"})
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     network: Literal["dense", "convolutional"] = "dense"
     """Dense layers, or convolutions that halve height and width."""
     normal: int = 0
@@ -62,16 +60,9 @@ class Config(training.Config):
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.one_class(data.images(config.dataset, stream=config.stream), config.normal)
+    images = data.one_class(config.images(), config.normal)
     model = models.Autoencoder(images.shapes["image"], config.code, config.features, config.network)
-    learner = learners.supervised(
-        model,
-        lambda outputs, image: losses.squared_error(outputs["reconstruction"], image),
-        config.rule(images),
-        target="image",
-        metrics_of={},
-    )
-    return training.Experiment(learner, images)
+    return training.Experiment(learners.autoencoder(model, config.rule(images)), images)
 
 
 def variants(config: Config) -> dict[str, Config]:

@@ -19,24 +19,21 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, models, optim, training
 
 Network = Literal["dense", "convolutional"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, data.ImageSet):
     """An autoencoder of images."""
 
     limits = training.Config.limits | {"code": training.SIZE, "codes": training.SIZE}
     selects = frozenset({"codes"})
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     network: Network = "dense"
     """Dense layers, or convolutions that halve height and width."""
     code: int = 16
@@ -56,16 +53,10 @@ class Config(training.Config):
     """Interval between evaluations on the validation split."""
 
 
-def reconstruction_error(outputs: dict[str, jax.Array], image: jax.Array) -> jax.Array:
-    return losses.squared_error(outputs["reconstruction"], image)
-
-
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     model = models.Autoencoder(images.shapes["image"], config.code, config.features, config.network)
-    learner = learners.supervised(
-        model, reconstruction_error, config.rule(images), target="image", metrics_of={}
-    )
+    learner = learners.autoencoder(model, config.rule(images))
     figures = {
         "reconstructions": analysis.show_reconstructions(learner.apply, images),
         "codes": analysis.show_codes(learner.apply, images, plane=False),

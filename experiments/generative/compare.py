@@ -9,6 +9,7 @@ per dimension are those of the flow. Not yet measured.
 """
 
 import dataclasses
+import functools
 import pathlib
 import time
 from typing import Any, Literal
@@ -24,13 +25,11 @@ SHOWN, TIMED = 12, 1000  # samples
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, data.ImageSet):
     """One of four generative models."""
 
     selects = frozenset({"models"})
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled set of grey images prepared by TFDS."""
     extractor: str | None = None
     """Features in which samples are compared: a set's name, or a file; by default the set's."""
     model: Model = "GAN"
@@ -49,8 +48,8 @@ class Config(training.Config):
             for field in shared
             if getattr(self, field.name) != default[field.name]
         }
-        given |= {"dataset": self.dataset, "extractor": self.extractor}
-        given |= {"batch_size": self.batch_size}
+        alike = ("dataset", "image_size", "extractor", "batch_size")
+        given |= {name: getattr(self, name) for name in alike}
         if self.model == "VAE":
             given["binarisation"] = "dynamic"
         found: training.Config = file_of(self.model).Config(**given)
@@ -61,6 +60,7 @@ class Config(training.Config):
         return self.own().total_steps(data)
 
 
+@functools.cache
 def file_of(model: Model) -> Any:
     return load_experiment(pathlib.Path(__file__).with_name(f"{FILES[model]}.py"))
 

@@ -22,17 +22,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dlcourse import analysis, data, learners, losses, models, optim, training
+from dlcourse import analysis, data, learners, models, optim, training
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, data.ImageSet):
     """An autoencoder that takes noise away."""
 
     limits = training.Config.limits | {"code": training.SIZE, "noise": training.NOT_NEGATIVE}
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     network: Literal["dense", "convolutional"] = "dense"
     """Dense layers, or convolutions that halve height and width."""
     noise: float = 0.25
@@ -57,16 +55,9 @@ def add_noise(key: Any, image: jax.Array, deviation: float) -> jax.Array:
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     model = models.Autoencoder(images.shapes["image"], config.code, config.features, config.network)
-    learner = learners.supervised(
-        model,
-        lambda outputs, image: losses.squared_error(outputs["reconstruction"], image),
-        config.rule(images),
-        inputs="noisy",
-        target="image",
-        metrics_of={},
-    )
+    learner = learners.autoencoder(model, config.rule(images), inputs="noisy")
     corrupt = functools.partial(add_noise, deviation=config.noise)
     return training.Experiment(learners.corrupted(learner, corrupt), images)
 

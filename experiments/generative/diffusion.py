@@ -31,7 +31,7 @@ STEPS = (5, 10, 20, 50)  # of DDIM
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, data.ImageSet):
     """A diffusion model of images."""
 
     limits = training.Config.limits | {
@@ -39,8 +39,6 @@ class Config(training.Config):
         "guidance": (0, 100),
     }  # fmt: skip
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     extractor: str | None = None
     """Features in which samples are compared: a set's name, or a file; by default the set's."""
     features: tuple[int, ...] = (16, 32)
@@ -87,7 +85,7 @@ def sampler(config: Config, images: data.Dataset, **options: float) -> learners.
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     task, draw = denoising(config, images), sampler(config, images)
     features = analysis.extractor(config.extractor or config.dataset)
     learner = learners.diffusion(task, config.rule(images), draw, features=features)

@@ -13,13 +13,11 @@ from dlcourse import analysis, data, learners, models, training
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config, learners.Classification):
+class Config(training.Config, data.ImageSet, learners.Classification):
     """A convolutional network whose activations describe an image."""
 
     limits = training.Config.limits | {"hidden": training.SIZE}
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     features: tuple[int, ...] = (16, 32)
     """Channels of each block, which halves height and width; each gives one feature."""
     hidden: int = 32
@@ -34,7 +32,7 @@ class Config(training.Config, learners.Classification):
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     model = models.CNN(config.features, images.num_classes, config.hidden, config.dropout)
     learner = learners.supervised(
         model, config.cross_entropy(images), config.rule(images), metrics_of=config.metrics

@@ -27,7 +27,7 @@ BARS = {"digits": 2.2, "mnist": 1.02}
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, data.ImageSet):
     """A normalizing flow with couplings, squeezes and dequantisation."""
 
     limits = training.Config.limits | {
@@ -35,8 +35,6 @@ class Config(training.Config):
         "dequantisation": (0, 100), "draws": (1, 10_000),
     }  # fmt: skip
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     extractor: str | None = None
     """Features in which samples are compared: a set's name, or a file; by default the set's."""
     levels: int | None = None
@@ -63,7 +61,7 @@ class Config(training.Config):
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     model = models.image_flow(
         images.shapes["image"],
         data.levels(images, config.levels),

@@ -24,13 +24,11 @@ from dlcourse import analysis, data, learners, losses, models, optim, training
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, data.ImageSet):
     """A generative adversarial network on images."""
 
     limits = training.Config.limits | {"latent": training.SIZE, "r1": (0, 1e6)}
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled image set prepared by TFDS."""
     extractor: str | None = None
     """Features in which samples are compared: a set's name, or a file; by default the set's."""
     loss: losses.GANLossName = "non-saturating"
@@ -57,7 +55,7 @@ class Config(training.Config):
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     shape = images.shapes["image"]
     if config.network == "dense":
         generator = models.Generator(shape, config.features)

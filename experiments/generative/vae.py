@@ -28,7 +28,7 @@ BARS = {"digits": 17.5, "mnist": 87.0}
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(training.Config):
+class Config(training.Config, data.ImageSet):
     """A variational autoencoder of images with binary pixels."""
 
     limits = training.Config.limits | {
@@ -36,8 +36,6 @@ class Config(training.Config):
     }  # fmt: skip
     selects = frozenset({"latents"})
 
-    dataset: str = "digits"
-    """`digits`, which is bundled, or the name of a labelled set of grey images prepared by TFDS."""
     extractor: str | None = None
     """Features in which samples are compared: a set's name, or a file; by default the set's."""
     binarisation: Literal["threshold", "dynamic"] = "threshold"
@@ -61,7 +59,7 @@ class Config(training.Config):
 
 
 def experiment(config: Config) -> training.Experiment:
-    images = data.images(config.dataset, stream=config.stream)
+    images = config.images()
     learner = learners.vae(
         models.VAE(images.shapes["image"], config.latent, config.features),
         config.rule(images),

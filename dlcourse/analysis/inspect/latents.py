@@ -10,6 +10,7 @@ from jaxtyping import Float
 from dlcourse.analysis.draw.latents import draw_codes, draw_rows
 from dlcourse.analysis.draw.samples import draw_grid
 from dlcourse.analysis.inspect.predictions import predictions
+from dlcourse.analysis.measure.components import principal_components
 from dlcourse.data import Dataset
 from dlcourse.learner import Apply, State
 
@@ -106,6 +107,4 @@ def _in_plane(codes: Float[np.ndarray, "n latents"]) -> Float[np.ndarray, "n 2"]
     """The first two principal components; of one coordinate, itself and 0."""
     if codes.shape[1] <= 2:
         return np.pad(codes, ((0, 0), (0, 2 - codes.shape[1])))
-    centred = codes - codes.mean(axis=0)
-    _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    return centred @ axes[:2].T
+    return principal_components(codes).encode(codes, 2)

@@ -22,13 +22,18 @@ class Components(NamedTuple):
     mean: Float[np.ndarray, " d"]
     axes: Float[np.ndarray, "components d"]
 
+    def encode(
+        self, images: Float[np.ndarray, "n *axes"], count: int
+    ) -> Float[np.ndarray, "n {count}"]:
+        """z of images, k = `count` numbers each."""
+        return (images.reshape(len(images), -1) - self.mean) @ self.axes[:count].T
+
     def reconstruct(
         self, images: Float[np.ndarray, "n *axes"], count: int
     ) -> Float[np.ndarray, "n *axes"]:
         """x̂ of images, from k = `count` numbers each."""
-        axes = self.axes[:count]
-        centred = images.reshape(len(images), -1) - self.mean
-        return (self.mean + centred @ axes.T @ axes).reshape(images.shape)
+        flat = self.mean + self.encode(images, count) @ self.axes[:count]
+        return flat.reshape(images.shape)
 
     def error(self, images: Float[np.ndarray, "n *axes"], count: int) -> Float[np.ndarray, " n"]:
         """The mean squared error of each image over its pixels."""

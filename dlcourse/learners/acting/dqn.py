@@ -78,19 +78,17 @@ def dqn(
     A step makes one ε-greedy move in each of several worlds, writes these transitions into the
     replay, and updates θ once on transitions drawn from all of it: as many as the training batch
     has examples, and nothing else of that batch is used. It does so `moves` times. When an episode
-    ends, another begins. An
-    episode that only ran out of time is truncated, not terminated: its last state has a future,
-    so the target bootstraps through it.
+    ends, another begins. An episode that only ran out of time is truncated, not terminated: its
+    last state has a future, so the target bootstraps through it.
 
     Evaluation plays one greedy episode for each example, on a board drawn from the example's
     number, and one at random on the same board. Metrics are measured when an episode ends or after
     `environment.duration` moves. `apply` gives the values of all actions for `view`.
 
     The deck squares the error; Huber's loss, half the square up to 1 and linear beyond, is the
-    clipped error of Mnih et al. Where values are large and ends are rare, as in CartPole, it learns
-    a median that hardly sees the ends. They copy θ to θ⁻ every so often; that θ⁻ follows θ slowly
-    is from Lillicrap et al. (2016). They fill the replay at random before they learn. Neither made
-    a difference to the mouse, and each would need a condition here.
+    clipped error of Mnih et al. They copy θ to θ⁻ every so often; that θ⁻ follows θ slowly is from
+    Lillicrap et al. (2016). They fill the replay at random before they learn. Neither made a
+    difference to the mouse, and each would need a condition here.
 
     Args:
         environment: the world.

@@ -93,13 +93,16 @@ class Run:
         if not data.classes or "accuracy" not in measured:
             raise UsageError(f"{self.folder} holds no classifier; use `run.apply`.")
         batch = as_examples(data, np.asarray(inputs))
-        logits = np.asarray(self.apply(batch, seed=seed), np.float64)
-        odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        found = odds / odds.sum(axis=-1, keepdims=True)
         return [
             {data.classes[n]: float(row[n]) for n in np.argsort(-row, kind="stable")}
-            for row in found
+            for row in self.probabilities(batch, seed=seed)
         ]
+
+    def probabilities(self, batch: Mapping[str, Any], *, seed: int = 0) -> np.ndarray:
+        """The softmax of what `apply` gives, in float64."""
+        logits = np.asarray(self.apply(batch, seed=seed), np.float64)
+        odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return odds / odds.sum(axis=-1, keepdims=True)
 
     @functools.cached_property
     def _apply(self) -> Callable[..., Any]:
