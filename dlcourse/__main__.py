@@ -37,7 +37,8 @@ def main() -> int:
         for path, line in experiments.items():
             table.add_row(path, line)
     rich.print(table)
-    print(f"\nRun one: python {EXPERIMENTS.name}/foundations/mnist_mlp.py    (--help: its options)")
+    # Not `print`: rich ends quietly where the reader has gone, as `| head` does.
+    rich.print("\nRun one: python experiments/foundations/mnist_mlp.py    (--help: its options)")
     return 0
 
 
